@@ -1,0 +1,1 @@
+"""Files to token store to examples to tf.data."""

@@ -1,0 +1,152 @@
+"""Examples -> the tf.data datasets that `Model.fit` takes."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from kerastx.data.masking import default_max_predictions, mask_tokens
+from kerastx.data.readers import LabelledData
+from kerastx.data.sentence_pairs import anchors_of, pair_batch
+from kerastx.data.store import TokenStore
+from kerastx.text.tokenizer import Tokenizer
+
+LAST_STEP = 1 << 40
+LENGTH_MULTIPLE = 8
+WINDOW_BATCHES = 50  # batches' worth of texts sorted by length together
+
+
+def pretraining_dataset(
+    store: TokenStore,
+    *,
+    seed: int,
+    batch_size: int,
+    max_length: int,
+    start_step: int = 0,
+    max_predictions: int | None = None,
+    whole_word: bool = False,
+    split: str = "train",
+) -> tf.data.Dataset:
+    """Return endless batches for masked-language-model and next-sentence pretraining, each a function of its step.
+
+    Args:
+        store: an open token store.
+        seed: of the order, the pairs and the masks.
+        batch_size: B.
+        max_length: T, the length to which pairs are packed and padded.
+        start_step: the step of the first batch; k gives what `skip(k)` would.
+        max_predictions: P, the most masked tokens in a row; 15 % of max_length, rounded up, by default.
+        whole_word: mask whole words.
+        split: "train" or "validation".
+
+    Returns:
+        A dataset of (inputs, targets, sample_weights):
+        inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T); masked_positions, int32, (B, P).
+        targets: masked_lm, int32, (B, P); next_sentence, int32, (B,), 0 = is next, 1 = random.
+        sample_weights: masked_lm, float32, (B, P), 0 for filler; next_sentence, float32, (B,), ones.
+
+    Raises:
+        DataError: the split has fewer than two documents with two sentences.
+    """
+    if seed < 0 or start_step < 0 or batch_size < 1:
+        raise ValueError(
+            f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
+        )
+    anchors_of(store, split)  # complain now, not inside of the dataset
+    make_pairs = functools.partial(_pair_tensors, store, seed, batch_size, max_length, split)
+    predictions = default_max_predictions(max_length) if max_predictions is None else max_predictions
+
+    def make_batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        batch = mask_tokens(
+            make_pairs(step),
+            tf.stack([tf.constant(seed, tf.int64), step]),
+            tokenizer=store.tokenizer,
+            max_predictions=predictions,
+            whole_word=whole_word,
+        )
+        inputs = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask", "masked_positions")}
+        targets = {"masked_lm": batch["masked_labels"], "next_sentence": batch["nsp_labels"]}
+        weights = {"masked_lm": batch["masked_weights"], "next_sentence": tf.ones(batch_size)}
+        return inputs, targets, weights
+
+    return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
+
+
+def _pair_tensors(
+    store: TokenStore, seed: int, batch_size: int, max_length: int, split: str, step: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    signature: dict[str, tuple[Any, list[int]]] = {
+        "token_ids": (tf.int32, [batch_size, max_length]),
+        "segment_ids": (tf.int32, [batch_size, max_length]),
+        "padding_mask": (tf.bool, [batch_size, max_length]),
+        "nsp_labels": (tf.int32, [batch_size]),
+    }
+
+    def compute(step: np.int64) -> list[np.ndarray]:
+        pairs = pair_batch(store, seed, int(step), batch_size=batch_size, max_length=max_length, split=split)
+        return [pairs[name] for name in signature]
+
+    values = tf.numpy_function(compute, [step], [dtype for dtype, _ in signature.values()], stateful=False)
+    return {
+        name: tf.ensure_shape(value, shape) for (name, (_, shape)), value in zip(signature.items(), values, strict=True)
+    }
+
+
+def classification_dataset(
+    examples: LabelledData, tokenizer: Tokenizer, *, batch_size: int, max_length: int, seed: int | None = None
+) -> tf.data.Dataset:
+    """Return batches of labelled texts, each padded to its longest text, rounded up to a multiple of 8.
+
+    Args:
+        examples: the texts and their labels.
+        tokenizer: of the model.
+        batch_size: B; the last batch may be smaller.
+        max_length: longer texts are cut.
+        seed: shuffle, anew in every epoch, with texts of about the same length in a batch; without one, in file order.
+
+    Returns:
+        A dataset, of known cardinality, of (inputs, labels):
+        inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T).
+        labels: int32, (B,).
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    if not len(examples):
+        raise ValueError("examples must not be empty.")
+    encodings = tokenizer.encode_batch(examples.texts, max_length=max_length)
+    lengths = np.array([len(encoding) for encoding in encodings])
+    epochs = itertools.count()
+
+    def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        for rows in _batches(lengths, batch_size, seed, next(epochs)):
+            longest = int(lengths[rows].max())
+            width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
+            yield tokenizer.pad([encodings[row] for row in rows], length=width), examples.label_ids[rows]
+
+    inputs = {
+        "token_ids": tf.TensorSpec([None, None], tf.int32),
+        "segment_ids": tf.TensorSpec([None, None], tf.int32),
+        "padding_mask": tf.TensorSpec([None, None], tf.bool),
+    }
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs, tf.TensorSpec([None], tf.int32)))
+    return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // batch_size))).prefetch(4)
+
+
+def _batches(lengths: np.ndarray, batch_size: int, seed: int | None, epoch: int) -> list[np.ndarray]:
+    """Return the rows of each batch: in order without a seed, else shuffled and sorted by length within windows."""
+    if seed is None:
+        return _sliced(np.arange(len(lengths)), batch_size)
+    random = np.random.default_rng([seed, epoch])
+    windows = _sliced(random.permutation(len(lengths)), batch_size * WINDOW_BATCHES)
+    by_length = np.concatenate([rows[np.argsort(lengths[rows], kind="stable")] for rows in windows])
+    batches = _sliced(by_length, batch_size)
+    return [batches[number] for number in random.permutation(len(batches))]
+
+
+def _sliced(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,1 @@
+"""Keras layers of the Transformer stack, one layer a file, written with `keras.ops` only."""

@@ -1,0 +1,94 @@
+"""One layer of the Transformer encoder (Vaswani et al., 2017, section 3.1)."""
+
+from __future__ import annotations
+
+import keras
+
+from kerastx.layers.attention import SelfAttention
+from kerastx.layers.feed_forward import FeedForward
+from kerastx.layers.normalization import LayerNormalization
+
+NORMS = ("post-norm", "pre-norm")
+
+
+@keras.saving.register_keras_serializable("kerastx")
+class EncoderBlock(keras.layers.Layer):
+    """Self-attention and feed-forward, each with dropout, a residual and a layer norm.
+
+    post-norm, as BERT: x ← norm(x + f(x)); pre-norm (Xiong et al., 2020): x ← x + f(norm(x)).
+
+    Args:
+        num_heads, intermediate_dim, activation: see `SelfAttention` and `FeedForward`.
+        dropout_rate: of attention weights and of both residual branches.
+        norm: "post-norm" or "pre-norm".
+        epsilon: of the layer norms.
+
+    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D).
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_dim: int,
+        *,
+        activation: str = "gelu",
+        dropout_rate: float = 0.1,
+        norm: str = "post-norm",
+        epsilon: float = 1e-12,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if norm not in NORMS:
+            raise ValueError(f"norm must be one of {NORMS}, got {norm!r}.")
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.dropout_rate = dropout_rate
+        self.norm = norm
+        self.epsilon = epsilon
+        policy = self.dtype_policy
+        self.attention = SelfAttention(num_heads, dropout_rate=dropout_rate, name="attention", dtype=policy)
+        self.attention_norm = LayerNormalization(epsilon=epsilon, name="attention_norm", dtype=policy)
+        self.feed_forward = FeedForward(intermediate_dim, activation=activation, name="feed_forward", dtype=policy)
+        self.feed_forward_norm = LayerNormalization(epsilon=epsilon, name="feed_forward_norm", dtype=policy)
+        self.attention_dropout = keras.layers.Dropout(dropout_rate, name="attention_dropout", dtype=policy)
+        self.feed_forward_dropout = keras.layers.Dropout(dropout_rate, name="feed_forward_dropout", dtype=policy)
+
+    def build(self, states_shape):
+        for layer in (
+            self.attention,
+            self.attention_norm,
+            self.feed_forward,
+            self.feed_forward_norm,
+            self.attention_dropout,
+            self.feed_forward_dropout,
+        ):
+            layer.build(states_shape)
+
+    def call(self, states, attention_mask=None, training=None):
+        def attend(x):
+            x = self.attention(x, attention_mask=attention_mask, training=training)
+            return self.attention_dropout(x, training=training)
+
+        def transform(x):
+            return self.feed_forward_dropout(self.feed_forward(x), training=training)
+
+        if self.norm == "post-norm":
+            states = self.attention_norm(states + attend(states))
+            return self.feed_forward_norm(states + transform(states))
+        states = states + attend(self.attention_norm(states))
+        return states + transform(self.feed_forward_norm(states))
+
+    def compute_output_shape(self, states_shape):
+        return states_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "activation": self.activation,
+            "dropout_rate": self.dropout_rate,
+            "norm": self.norm,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,1 @@
+"""Layers assembled into `keras.Model`s with named inputs and outputs."""

@@ -1,0 +1,98 @@
+"""What defines an encoder, as JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+# The published small-BERT family (Turc et al., 2019): (layers, hidden size); heads are hidden / 64, F is 4 x hidden.
+PRESETS = {"tiny": (2, 128), "mini": (4, 256), "small": (4, 512), "medium": (8, 512), "base": (12, 768)}
+ACTIVATION_NAMES = ("gelu", "gelu_tanh", "relu")
+NORM_NAMES = ("post-norm", "pre-norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """Sizes and choices of a Transformer encoder.
+
+    Args:
+        vocabulary_size: V, tokens including the special ones.
+        hidden_dim: D, a multiple of num_heads.
+        num_layers, num_heads, intermediate_dim: of the stack.
+        max_sequence_length: rows of the position table, in tokens.
+        num_segments: rows of the segment table.
+        dropout_rate: in [0, 1), everywhere BERT drops.
+        activation: "gelu" (exact), "gelu_tanh" or "relu".
+        norm: "post-norm" (BERT) or "pre-norm".
+        epsilon: of the layer norms.
+        initializer_range: standard deviation of the initial weights.
+    """
+
+    vocabulary_size: int
+    hidden_dim: int = 768
+    num_layers: int = 12
+    num_heads: int = 12
+    intermediate_dim: int = 3072
+    max_sequence_length: int = 512
+    num_segments: int = 2
+    dropout_rate: float = 0.1
+    activation: str = "gelu"
+    norm: str = "post-norm"
+    epsilon: float = 1e-12
+    initializer_range: float = 0.02
+
+    def __post_init__(self):
+        for name in (
+            "vocabulary_size",
+            "hidden_dim",
+            "num_layers",
+            "num_heads",
+            "intermediate_dim",
+            "max_sequence_length",
+            "num_segments",
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        if self.hidden_dim % self.num_heads:
+            raise ValueError(
+                f"hidden_dim must be a multiple of num_heads, got hidden_dim={self.hidden_dim}, num_heads={self.num_heads}."
+            )
+        if not 0 <= self.dropout_rate < 1:
+            raise ValueError(f"dropout_rate must be in [0, 1), got {self.dropout_rate!r}.")
+        if self.activation not in ACTIVATION_NAMES:
+            raise ValueError(f"activation must be one of {ACTIVATION_NAMES}, got {self.activation!r}.")
+        if self.norm not in NORM_NAMES:
+            raise ValueError(f"norm must be one of {NORM_NAMES}, got {self.norm!r}.")
+        for name in ("epsilon", "initializer_range"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}.")
+
+    @classmethod
+    def preset(cls, name: str, *, vocabulary_size: int, **overrides: Any) -> EncoderConfig:
+        """Return tiny (2x128), mini (4x256), small (4x512), medium (8x512) or base (12x768), with `overrides`."""
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {tuple(PRESETS)}, got {name!r}.")
+        num_layers, hidden_dim = PRESETS[name]
+        sizes = {
+            "num_layers": num_layers,
+            "hidden_dim": hidden_dim,
+            "num_heads": hidden_dim // 64,
+            "intermediate_dim": 4 * hidden_dim,
+        }
+        return cls(vocabulary_size=vocabulary_size, **{**sizes, **overrides})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
+        """Read what `to_dict` wrote; ValueError names every unknown or missing key."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"unknown encoder config keys {unknown}; known are {sorted(known)}.")
+        if "vocabulary_size" not in values:
+            raise ValueError("the encoder config lacks vocabulary_size.")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field as a JSON value."""
+        return dataclasses.asdict(self)

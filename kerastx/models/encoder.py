@@ -1,0 +1,70 @@
+"""The encoder: token ids in, hidden states out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+from kerastx.layers.embeddings import InputEmbeddings, TokenEmbedding
+from kerastx.layers.encoder_block import EncoderBlock
+from kerastx.layers.normalization import LayerNormalization
+from kerastx.models.config import EncoderConfig
+
+
+class EncoderGraph(NamedTuple):
+    """The symbolic pieces that a task model builds on."""
+
+    inputs: dict[str, Any]  # token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool
+    token_embedding: TokenEmbedding  # to tie an output projection to
+    states: Any  # float (B, T, D)
+
+
+def encoder_inputs() -> dict[str, Any]:
+    """Return symbolic token_ids, segment_ids (B, T) int32 and padding_mask (B, T) bool, True = real token."""
+    return {
+        "token_ids": keras.Input((None,), dtype="int32", name="token_ids"),
+        "segment_ids": keras.Input((None,), dtype="int32", name="segment_ids"),
+        "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+    }
+
+
+def encode(config: EncoderConfig) -> EncoderGraph:
+    """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs."""
+    inputs = encoder_inputs()
+    token_embedding = TokenEmbedding(
+        config.vocabulary_size,
+        config.hidden_dim,
+        initializer_range=config.initializer_range,
+        name="token_embedding",
+    )
+    states = InputEmbeddings(
+        config.max_sequence_length,
+        num_segments=config.num_segments,
+        dropout_rate=config.dropout_rate,
+        epsilon=config.epsilon,
+        initializer_range=config.initializer_range,
+        name="input_embeddings",
+    )(token_embedding(inputs["token_ids"]), inputs["segment_ids"])
+    # (B, 1, 1, T): every query of every head sees the real tokens only.
+    attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
+    for index in range(config.num_layers):
+        states = EncoderBlock(
+            config.num_heads,
+            config.intermediate_dim,
+            activation=config.activation,
+            dropout_rate=config.dropout_rate,
+            norm=config.norm,
+            epsilon=config.epsilon,
+            name=f"encoder_block_{index}",
+        )(states, attention_mask=attention_mask)
+    if config.norm == "pre-norm":
+        states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
+    return EncoderGraph(inputs, token_embedding, states)
+
+
+def build_encoder(config: EncoderConfig) -> keras.Model:
+    """Return a model from token_ids, segment_ids, padding_mask to {"states": float (B, T, D)}."""
+    graph = encode(config)
+    return keras.Model(graph.inputs, {"states": graph.states}, name="encoder")

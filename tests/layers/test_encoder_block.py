@@ -1,0 +1,59 @@
+"""The encoder block: its two forms, its mask, its dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layer_contract import array, check_layer
+
+from kerastx.layers.encoder_block import EncoderBlock
+
+
+def block(norm="post-norm", **kwargs):
+    return EncoderBlock(2, 16, norm=norm, dropout_rate=0.0, epsilon=1e-6, name="block", **kwargs)
+
+
+def test_post_norm_is_the_papers_equation(states):
+    layer = block()
+    result = array(layer(states))
+    x = layer.attention_norm(states + array(layer.attention(states)))
+    expected = layer.feed_forward_norm(x + layer.feed_forward(x))
+    np.testing.assert_allclose(result, array(expected), atol=1e-6)
+    np.testing.assert_allclose(result.mean(-1), 0, atol=1e-5)
+
+
+def test_pre_norm_keeps_the_residual_stream(states):
+    layer = block("pre-norm")
+    result = array(layer(states))
+    x = states + array(layer.attention(layer.attention_norm(states)))
+    expected = x + array(layer.feed_forward(layer.feed_forward_norm(x)))
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["post-norm", "pre-norm"])
+def test_padding_never_reaches_real_tokens(states, norm):
+    layer = block(norm)
+    mask = np.array([[True, True, True, False, False]] * 2)[:, None, None, :]
+    clean = array(layer(states, attention_mask=mask))
+    poisoned = states.copy()
+    poisoned[:, 3:] = 1e3
+    np.testing.assert_allclose(array(layer(poisoned, attention_mask=mask))[:, :3], clean[:, :3], atol=1e-5)
+
+
+def test_dropout_acts_only_in_training(states):
+    layer = EncoderBlock(2, 16, dropout_rate=0.3, name="block")
+    quiet = array(layer(states))
+    np.testing.assert_array_equal(array(layer(states, training=False)), quiet)
+    assert np.abs(array(layer(states, training=True)) - quiet).max() > 1e-3
+
+
+@pytest.mark.parametrize("norm", ["post-norm", "pre-norm"])
+def test_layer_contract(states, tmp_path, norm):
+    layer = EncoderBlock(2, 16, norm=norm, activation="gelu_tanh", dropout_rate=0.1, epsilon=1e-6, name="block")
+    mask = np.array([[True, True, True, False, False], [True] * 5])[:, None, None, :]
+    check_layer(layer, (states,), tmp_path, keyword_inputs={"attention_mask": mask})
+
+
+def test_unknown_norm():
+    with pytest.raises(ValueError, match=r"norm must be one of .* got 'mid-norm'"):
+        EncoderBlock(2, 16, norm="mid-norm")

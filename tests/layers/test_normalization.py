@@ -1,0 +1,41 @@
+"""Layer normalization against its equation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layer_contract import array, check_layer
+
+from kerastx.layers.normalization import LayerNormalization
+
+
+def test_equals_the_equation(states):
+    layer = LayerNormalization(epsilon=1e-3, name="norm")
+    layer(states)
+    gamma, beta = np.linspace(0.5, 2, 8).astype("float32"), np.linspace(-1, 1, 8).astype("float32")
+    layer.set_weights([gamma, beta])
+    x = states.astype("float64") * 30
+    expected = gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-3) + beta
+    np.testing.assert_allclose(array(layer(states * 30)), expected, atol=1e-5)
+
+
+def test_constant_rows_give_the_shift_not_nan():
+    layer = LayerNormalization(name="norm")
+    np.testing.assert_array_equal(array(layer(np.full((1, 2, 4), 7.0, "float32"))), np.zeros((1, 2, 4)))
+
+
+def test_statistics_survive_half_precision():
+    x = (1000.0 + np.arange(8, dtype="float32")).reshape(1, 1, 8)
+    half = LayerNormalization(dtype="mixed_float16", name="norm")
+    expected = (np.arange(8) - 3.5) / np.std(np.arange(8))
+    # 1000 + k is exact in float16, its mean over squares is not: only float32 statistics give two good digits.
+    np.testing.assert_allclose(array(half(x))[0, 0], expected, atol=0.01)
+
+
+def test_layer_contract(states, tmp_path):
+    check_layer(LayerNormalization(epsilon=1e-5, name="norm"), (states,), tmp_path)
+
+
+def test_epsilon_must_be_positive():
+    with pytest.raises(ValueError, match="epsilon must be positive"):
+        LayerNormalization(epsilon=0)

@@ -1,0 +1,35 @@
+"""The linear map on inputs of every rank."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from layer_contract import array, check_layer
+
+from kerastx.layers.projection import Projection
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (2, 5, 8), (2, 3, 4, 8)])
+def test_equals_the_product(shape):
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    layer = Projection(6, name="projection")
+    layer(x)
+    layer.bias.assign(np.arange(6, dtype="float32"))
+    np.testing.assert_allclose(array(layer(x)), x @ array(layer.kernel) + np.arange(6), atol=1e-5)
+
+
+def test_kernel_starts_as_a_narrow_truncated_normal():
+    layer = Projection(300, initializer_range=0.02, name="projection")
+    layer.build((None, 200))
+    kernel = array(layer.kernel)
+    assert kernel.std() == pytest.approx(0.02 * 0.88, rel=0.15)  # cut at two deviations a normal has 0.88 of its spread
+    assert np.abs(kernel).max() <= 0.05
+
+
+def test_layer_contract(states, tmp_path):
+    check_layer(Projection(6, initializer_range=0.1, name="projection"), (states,), tmp_path)
+
+
+def test_units_must_be_positive():
+    with pytest.raises(ValueError, match="units must be at least 1"):
+        Projection(0)

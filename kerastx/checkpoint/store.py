@@ -1,0 +1,180 @@
+"""The checkpoint: a folder with config.json, tokenizer.json and model.safetensors."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerastx.checkpoint.weights import assign_weights, read_arrays, weight_arrays, write_arrays
+from kerastx.errors import CheckpointError
+from kerastx.models.classifier import build_classifier
+from kerastx.models.config import EncoderConfig
+from kerastx.models.pretraining import build_pretrainer
+from kerastx.text.tokenizer import Tokenizer
+
+FORMAT = "kerastx-checkpoint"
+VERSION = 1
+TASKS = ("pretraining", "classification")
+
+
+@dataclass(kw_only=True)
+class Checkpoint:
+    """A model with all that is needed to use it on text.
+
+    Args:
+        model: as built by `build_model`.
+        tokenizer: whose vocabulary the model was trained with.
+        config: of the encoder.
+        task: "pretraining" or "classification".
+        labels: class names in the order of the logits; empty for pretraining.
+        max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
+        description: a sentence for people.
+    """
+
+    model: keras.Model
+    tokenizer: Tokenizer
+    config: EncoderConfig
+    task: str
+    labels: tuple[str, ...] = ()
+    max_length: int = 128
+    description: str = ""
+    path: Path | None = field(default=None)
+
+    def __post_init__(self):
+        self.labels = tuple(self.labels)
+        if self.task not in TASKS:
+            raise ValueError(f"task must be one of {TASKS}, got {self.task!r}.")
+        if not 3 <= self.max_length <= self.config.max_sequence_length:
+            raise ValueError(f"max_length must be in [3, {self.config.max_sequence_length}], got {self.max_length}.")
+        if self.tokenizer.vocabulary_size != self.config.vocabulary_size:
+            raise ValueError(
+                f"the tokenizer has {self.tokenizer.vocabulary_size} tokens, the model {self.config.vocabulary_size}."
+            )
+
+
+def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) -> keras.Model:
+    """Build the model of a task with fresh weights."""
+    if task == "classification":
+        return build_classifier(config, num_classes=len(labels))
+    return build_pretrainer(config)
+
+
+def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: bool = False) -> Path:
+    """Write `checkpoint` as a new folder that appears whole or not at all.
+
+    Raises:
+        CheckpointError: the folder exists and `force` is not set, or it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists; choose another output or use --force")
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+        write_checkpoint_files(temporary, checkpoint)
+        replace_folder(temporary, path)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def replace_folder(temporary: Path, path: Path) -> None:
+    """Put `temporary` in the place of `path`, whose old content goes only after the new one stands."""
+    old = path.with_name(f".{path.name}.old-{os.getpid()}")
+    if path.exists():
+        os.rename(path, old)
+    os.rename(temporary, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str, Any] | None = None) -> None:
+    """Write the files of a checkpoint into an existing folder, config.json last: it says that the rest is whole."""
+    digest = write_arrays(folder / "model.safetensors", weight_arrays(checkpoint.model))
+    checkpoint.tokenizer.save(folder / "tokenizer.json")
+    write_json(
+        folder / "config.json",
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "task": checkpoint.task,
+            "labels": list(checkpoint.labels),
+            "max_length": checkpoint.max_length,
+            "description": checkpoint.description,
+            "encoder": checkpoint.config.to_dict(),
+            "sha256": {"model.safetensors": digest},
+            **(extra or {}),
+        },
+    )
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON through a temporary sibling."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_config(path: str | os.PathLike) -> dict[str, Any]:
+    """Read and check a checkpoint's config.json without loading the weights."""
+    file = Path(path) / "config.json"
+    if not Path(path).is_dir():
+        raise CheckpointError(
+            f"{path}: expected a checkpoint folder, found {'a file' if Path(path).exists() else 'nothing'}"
+        )
+    if not file.is_file():
+        way_out = "; the run is not finished, continue it with --resume" if (Path(path) / "steps").is_dir() else ""
+        raise CheckpointError(f"{path}: not a checkpoint, it has no config.json{way_out}")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: not readable JSON: {error}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise CheckpointError(f'{file}: expected "format": "{FORMAT}"; this is another program\'s file')
+    if not isinstance(values.get("version"), int) or values["version"] > VERSION:
+        raise CheckpointError(f"{file}: version {values.get('version')!r} is newer than {VERSION}; update kerastx")
+    return values
+
+
+def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
+    """Load a folder that `save_checkpoint` or a training run wrote.
+
+    Raises:
+        CheckpointError: it is missing, incomplete, altered, or its weights do not fit its config.
+    """
+    path = Path(path)
+    values = read_config(path)
+    tokenizer = Tokenizer.load(path)
+    try:
+        config = EncoderConfig.from_dict(values["encoder"])
+        labels = tuple(values.get("labels", ()))
+        checkpoint = Checkpoint(
+            model=build_model(values["task"], config, labels),
+            tokenizer=tokenizer,
+            config=config,
+            task=values["task"],
+            labels=labels,
+            max_length=values["max_length"],
+            description=values.get("description", ""),
+            path=path,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path / 'config.json'}: {_reason(error)}") from error
+    digest = values.get("sha256", {}).get("model.safetensors")
+    arrays = read_arrays(path / "model.safetensors", sha256=digest)
+    assign_weights(checkpoint.model.weights, arrays, source=str(path / "model.safetensors"))
+    return checkpoint
+
+
+def _reason(error: BaseException) -> str:
+    return f"lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,1 @@
+"""What `compile()` and `fit()` need: optimizers, schedules, losses, metrics, callbacks."""

@@ -1,0 +1,37 @@
+"""Optimizers as Transformers are trained with."""
+
+from __future__ import annotations
+
+import keras
+
+from kerastx.training.schedules import WarmupLinearDecay
+
+# Biases and the scales and shifts of norms are not decayed; the names are whole `variable.name`s.
+UNDECAYED = ["^bias$", "^gamma$", "^beta$"]
+
+
+def adamw(
+    learning_rate: float,
+    total_steps: int,
+    *,
+    warmup_share: float = 0.1,
+    weight_decay: float = 0.01,
+    global_clipnorm: float = 1.0,
+) -> keras.optimizers.AdamW:
+    """Return AdamW (Loshchilov and Hutter, 2017) with linear warm-up and decay and clipped gradients.
+
+    Args:
+        learning_rate: at the end of the warm-up.
+        total_steps: updates of the whole run.
+        warmup_share: of the total steps, in (0, 1).
+        weight_decay: decoupled, none on biases and norms.
+        global_clipnorm: largest norm of all gradients together.
+    """
+    optimizer = keras.optimizers.AdamW(
+        WarmupLinearDecay(learning_rate, total_steps, warmup_share=warmup_share),
+        weight_decay=weight_decay,
+        epsilon=1e-6,
+        global_clipnorm=global_clipnorm,
+    )
+    optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
+    return optimizer

@@ -1,0 +1,158 @@
+"""A pretraining run: `Model.fit` with periodic checkpoints, from the first step or from where it was cut."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kerastx.checkpoint.progress import Progress, SettingsChangedError, load_step, save_step, step_folders
+from kerastx.checkpoint.store import Checkpoint, write_checkpoint_files
+from kerastx.errors import CheckpointError
+from kerastx.training.callbacks import (
+    PeriodicSave,
+    StopAtStep,
+    StopOnNaN,
+    Throughput,
+    TimeBudget,
+    TrainingLog,
+)
+from kerastx.training.losses import pretraining_losses
+from kerastx.training.metrics import pretraining_metrics
+from kerastx.training.optimizers import adamw
+
+UNKNOWN_TOTAL = 1000  # steps assumed by a run bounded by time until the first measurements
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingPlan:
+    """How long and how to train.
+
+    Args:
+        steps: updates, or None when `minutes` bounds the run.
+        minutes: wall-clock budget, or None.
+        learning_rate: peak of the schedule.
+        batch_size, max_length: shape of a batch, for the speed in tokens.
+        report_every: updates per row of the log (one `fit` epoch).
+        save_every: updates between checkpoints, a multiple of report_every.
+        keep: newest checkpoints that stay.
+        settings: everything that must not change when the run is resumed.
+    """
+
+    steps: int | None
+    minutes: float | None
+    learning_rate: float
+    batch_size: int
+    max_length: int
+    report_every: int
+    save_every: int
+    keep: int
+    settings: dict[str, Any]
+
+    def __post_init__(self):
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("exactly one of steps and minutes bounds a run.")
+        if self.save_every % self.report_every:
+            raise ValueError(
+                f"save_every must be a multiple of report_every, got {self.save_every} and {self.report_every}."
+            )
+
+
+def pretrain(
+    checkpoint: Checkpoint,
+    output: Path,
+    plan: PretrainingPlan,
+    *,
+    dataset: Callable[[int], Any],
+    validation: Any = None,
+    resume: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> dict[str, float]:
+    """Train `checkpoint.model` and leave a checkpoint in `output`.
+
+    Args:
+        checkpoint: the model to train, with its tokenizer and config.
+        output: folder of the run; gets `steps/`, `training.csv` and at the end the checkpoint itself.
+        plan: how long and how.
+        dataset: from the first step to an endless tf.data of (inputs, targets, weights).
+        validation: finite tf.data of the same, scored at the end, or None.
+        resume: go on from the newest sound checkpoint below `output`.
+        callbacks: more of them, to show progress.
+        say: takes a line for people.
+
+    Returns:
+        The last log row, with `val_` names when there is validation, and `steps` and `seconds`.
+    """
+    model = checkpoint.model
+    optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL)
+    schedule = optimizer._learning_rate
+    model.compile(optimizer, loss=pretraining_losses(), weighted_metrics=pretraining_metrics(), jit_compile=False)
+    progress = _resume(output, checkpoint, plan, say) if resume else None
+    if progress is None:
+        optimizer.build(model.trainable_variables)
+        progress = Progress(step=0, settings=plan.settings, state={"seconds": 0.0})
+    elif plan.minutes is not None:
+        schedule.total_steps = progress.state["total_steps"]
+    start = time.monotonic()
+
+    def seconds() -> float:
+        return progress.state["seconds"] + time.monotonic() - start
+
+    def save(step: int) -> None:
+        state = {"seconds": seconds(), "total_steps": schedule.total_steps}
+        save_step(output, checkpoint, Progress(step=step, settings=plan.settings, state=state), keep=plan.keep)
+
+    own = [
+        StopAtStep(schedule),
+        StopOnNaN(),
+        Throughput(plan.batch_size * plan.max_length),
+        TrainingLog(output / "training.csv"),
+        PeriodicSave(save, every=plan.save_every // plan.report_every),
+    ]
+    if plan.minutes is not None:
+        budget = TimeBudget(schedule, 60 * plan.minutes, seconds_done=progress.state["seconds"])
+        own.insert(0, budget)
+    logs: dict[str, float] = {}
+    if plan.minutes is not None or progress.step < schedule.total_steps:
+        history = model.fit(
+            dataset(progress.step),
+            initial_epoch=progress.step // plan.report_every,
+            epochs=sys.maxsize if plan.steps is None else -(-plan.steps // plan.report_every),
+            steps_per_epoch=plan.report_every,
+            callbacks=[*own, *callbacks],
+            verbose=0,
+        )
+        logs = {name: values[-1] for name, values in history.history.items()}
+    if validation is not None:
+        scores = model.evaluate(validation, return_dict=True, verbose=0)
+        logs |= {f"val_{name}": value for name, value in scores.items()}
+    logs |= {"steps": int(optimizer.iterations), "seconds": seconds()}
+    write_checkpoint_files(output, checkpoint, {"training": {"settings": plan.settings, "logs": logs}})
+    return logs
+
+
+def _resume(output: Path, checkpoint: Checkpoint, plan: PretrainingPlan, say) -> Progress | None:
+    """Load the newest sound step checkpoint; fall back to older ones, saying so; None if there is none at all."""
+    folders = step_folders(output)
+    for folder in folders:
+        try:
+            progress = load_step(folder, checkpoint, plan.settings)
+        except SettingsChangedError:
+            raise
+        except CheckpointError as error:
+            say(f"{error}; trying the checkpoint before it")
+            continue
+        say(f"resuming at step {progress.step} from {folder}")
+        return progress
+    if folders:
+        raise CheckpointError(
+            f"{output}: none of its {len(folders)} step checkpoints is sound; start anew with --force"
+        )
+    say("no checkpoint yet, starting at step 0")
+    return None

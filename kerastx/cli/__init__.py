@@ -1,0 +1,1 @@
+"""`kerastx VERB ...`: one file a verb; every heavy import is inside its verb."""

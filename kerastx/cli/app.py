@@ -1,0 +1,52 @@
+"""`kerastx VERB ...`: the verbs, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from kerastx.cli import demo, evaluate, export, finetune, prepare, pretrain, run, verify
+from kerastx.errors import KerastxError
+
+app = typer.Typer(
+    name="kerastx",
+    help="From raw text to one small verified file that takes text and answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prepare")(prepare.prepare)
+app.command("pretrain")(pretrain.pretrain)
+app.add_typer(finetune.app, name="finetune")
+app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.command("run")(run.run)
+app.command("verify")(verify.verify)
+app.command("demo")(demo.demo)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb: exit 0 done, 1 failed with one `error: ...` line, 2 wrong usage, 130 interrupted."""
+    # TensorFlow greets with a dozen lines about devices that are not there; errors still come as exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        app(arguments)
+    except KerastxError as error:
+        _fail(str(error), 1)
+    except ValueError as error:
+        _fail(str(error), 2)
+    except BrokenPipeError:
+        # The reader of our output has gone (`kerastx run ... | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _fail(str(error), 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print("error: " + " ".join(message.split("\n")), file=sys.stderr)
+    sys.exit(code)

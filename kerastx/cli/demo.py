@@ -1,0 +1,29 @@
+"""kerastx demo: the whole line on text that every Python has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerastx.cli.options import Force
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", help="Folder of corpus, store and checkpoints.")] = Path(
+        "build/demo"
+    ),
+    export: Annotated[Path, typer.Option("--export", help="Folder of the files and the report.")] = Path(
+        "build/export"
+    ),
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Pretraining updates.")] = 600,
+    force: Force = False,
+) -> None:
+    """Pretrain on Python's own documentation, fine-tune, export, verify, answer.
+
+    Example: `kerastx demo --output build/demo --export build/export`
+    """
+    from kerastx.cli.demo_run import run_demo
+
+    run_demo(output, export, steps=steps, force=force)

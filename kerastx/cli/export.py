@@ -1,0 +1,60 @@
+"""kerastx export: a checkpoint to verified TFLite and ONNX files."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerastx.cli.options import Dev, Force, Json, LabelColumn, TextColumn
+
+
+class Recipe(StrEnum):
+    fp32 = "fp32"
+    fp16 = "fp16"
+    dynamic_wi8_afp32 = "dynamic_wi8_afp32"
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the files and the report.")],
+    formats: Annotated[str, typer.Option("--formats", help="tflite, onnx or both with a comma.")] = "tflite,onnx",
+    recipe: Annotated[Recipe, typer.Option("--recipe", help="How weights are stored.")] = Recipe.dynamic_wi8_afp32,
+    dev: Dev = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Convert, quantize, run and compare; a file that does not answer like Keras is not kept.
+
+    Example: `kerastx export build/classifier --output build/export --dev dev.tsv`
+    """
+    from kerastx.cli.console import progress, say
+    from kerastx.checkpoint.store import load_checkpoint
+    from kerastx.data.readers import read_labelled
+    from kerastx_export.export import export_checkpoint
+
+    names = tuple(name.strip() for name in formats.split(",") if name.strip())
+    if not names or set(names) - {"tflite", "onnx"}:
+        raise typer.BadParameter(f"expected tflite, onnx or tflite,onnx, got {formats!r}", param_hint="--formats")
+    loaded = load_checkpoint(checkpoint)
+    rows = None
+    if dev is not None:
+        rows = read_labelled(dev, labels=loaded.labels, text_column=text_column, label_column=label_column)
+    with progress() as report_progress:
+        report = export_checkpoint(
+            loaded,
+            output,
+            formats=names,
+            recipe=recipe.value,
+            dev=rows,
+            force=force,
+            progress=report_progress,
+        )
+    if json:
+        print((output / "report.json").read_text(encoding="utf-8"))
+    else:
+        say(report.summary())

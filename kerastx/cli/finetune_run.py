@@ -1,0 +1,112 @@
+"""The pieces of a fine-tuning run put together: rows, model, fit, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerastx.analysis.predict import predict_probabilities
+from kerastx.analysis.scoring import classification_scores
+from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint, save_checkpoint
+from kerastx.checkpoint.weights import transfer_weights
+from kerastx.cli.console import say
+from kerastx.cli.fit_progress import FitProgress
+from kerastx.data.pipeline import classification_dataset
+from kerastx.data.readers import LabelledData, read_labelled
+from kerastx.errors import CheckpointError, DataError
+from kerastx.training.baselines import tfidf_accuracy
+from kerastx.training.finetune import finetune_classifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRequest:
+    """The options of `kerastx finetune classify`."""
+
+    train: Path
+    start: Path
+    output: Path
+    dev: Path | None = None
+    epochs: int = 3
+    learning_rate: float = 3e-4
+    batch_size: int = 32
+    max_length: int = 128
+    limit: int | None = None
+    random_weights: bool = False
+    text_column: str | None = None
+    label_column: str | None = None
+    seed: int = 1
+    force: bool = False
+
+
+def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
+    """Train, save, and return the dev scores beside those of the baselines; {} without dev rows."""
+    if request.output.exists() and not request.force:
+        raise CheckpointError(f"{request.output} exists; choose another output or use --force")
+    columns = {"text_column": request.text_column, "label_column": request.label_column}
+    train = read_labelled(request.train, **columns)
+    if len(train.label_names) < 2:
+        raise DataError(f"{request.train}: expected at least 2 labels, got only {train.label_names}")
+    dev = read_labelled(request.dev, labels=train.label_names, **columns) if request.dev else None
+    if request.limit is not None:
+        train = sample_rows(train, request.limit, seed=request.seed)
+    keras.utils.set_random_seed(request.seed)
+    checkpoint = _initial_checkpoint(request, train.label_names)
+    dataset = classification_dataset(
+        train,
+        checkpoint.tokenizer,
+        batch_size=request.batch_size,
+        max_length=request.max_length,
+        seed=request.seed,
+    )
+    total = int(dataset.cardinality()) * request.epochs
+    finetune_classifier(
+        checkpoint.model,
+        dataset,
+        epochs=request.epochs,
+        learning_rate=request.learning_rate,
+        callbacks=[FitProgress("finetune", lambda: total)],
+    )
+    save_checkpoint(request.output, checkpoint, force=request.force)
+    return {} if dev is None else _scores(checkpoint, train, dev)
+
+
+def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:
+    """Draw `count` rows without replacement; all rows when there are not more."""
+    rows = np.random.default_rng(seed).permutation(len(data.texts))[:count]
+    return LabelledData(
+        texts=[data.texts[row] for row in rows],
+        labels=[data.labels[row] for row in rows],
+        label_names=data.label_names,
+        label_ids=data.label_ids[rows],
+    )
+
+
+def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Checkpoint:
+    source = load_checkpoint(request.start)
+    model = build_model("classification", source.config, labels)
+    if not request.random_weights:
+        heads = {} if source.labels == labels else {"classifier_head"}
+        transfer_weights(source.model, model, leave=heads)
+    return Checkpoint(
+        model=model,
+        tokenizer=source.tokenizer,
+        config=source.config,
+        task="classification",
+        labels=labels,
+        max_length=request.max_length,
+    )
+
+
+def _scores(checkpoint: Checkpoint, train: LabelledData, dev: LabelledData) -> dict[str, float]:
+    predicted = predict_probabilities(checkpoint, dev.texts).argmax(-1)
+    scores = classification_scores(predicted, dev.label_ids, len(dev.label_names))
+    scores["tfidf_accuracy"] = tfidf_accuracy(train.texts, train.label_ids, dev.texts, dev.label_ids)
+    say(
+        f"dev accuracy {scores['accuracy']:.4f} on {len(dev.texts):,} rows "
+        f"(majority {scores['majority_share']:.4f}, TF-IDF + logistic regression {scores['tfidf_accuracy']:.4f}), "
+        f"macro F1 {scores['macro_f1']:.4f}"
+    )
+    return {"rows": len(dev.texts), **scores}

@@ -1,0 +1,78 @@
+"""kerastx pretrain: a token store to a pretrained checkpoint."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerastx.cli.options import BatchSize, Force, Json, Seed
+
+
+class Preset(StrEnum):
+    tiny = "tiny"
+    mini = "mini"
+    small = "small"
+    medium = "medium"
+    base = "base"
+
+
+class Norm(StrEnum):
+    post = "post-norm"
+    pre = "pre-norm"
+
+
+def pretrain(
+    data: Annotated[Path, typer.Option("--data", help="Token store, made by `kerastx prepare`.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the run, then of the checkpoint.")],
+    preset: Annotated[Preset, typer.Option("--preset", help="Size of the model.")] = Preset.mini,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Updates to make.")] = None,
+    minutes: Annotated[float | None, typer.Option("--minutes", help="Wall-clock time to train.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="Checkpoint to go on from, on a new corpus.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was cut.")] = False,
+    batch_size: BatchSize = 32,
+    max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens of a pair.")] = 128,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 1e-3,
+    whole_word: Annotated[bool, typer.Option("--whole-word", help="Mask whole words.")] = False,
+    norm: Annotated[Norm, typer.Option("--norm", help="Where the norms stand.")] = Norm.post,
+    save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between checkpoints.")] = 500,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="Newest checkpoints that stay.")] = 2,
+    seed: Seed = 1,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Train an encoder on masked words and next sentences.
+
+    Example: `kerastx pretrain --data build/store --preset mini --minutes 60 --output build/pretrained`
+    """
+    if (steps is None) == (minutes is None):
+        raise typer.BadParameter("give exactly one of --steps and --minutes")
+    if resume and force:
+        raise typer.BadParameter("--resume continues a run, --force replaces it: give one")
+    from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
+
+    request = PretrainRequest(
+        data=data,
+        output=output,
+        preset=preset.value,
+        steps=steps,
+        minutes=minutes,
+        start=start,
+        resume=resume,
+        batch_size=batch_size,
+        max_length=max_length,
+        learning_rate=learning_rate,
+        whole_word=whole_word,
+        norm=norm.value,
+        save_every=save_every,
+        keep=keep,
+        seed=seed,
+        force=force,
+    )
+    logs = run_pretraining(request)
+    if json:
+        import json as json_module
+
+        print(json_module.dumps(logs))

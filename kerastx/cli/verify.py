@@ -1,0 +1,34 @@
+"""kerastx verify: does an exported file still answer like its checkpoint?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerastx.cli.options import Dev, LabelColumn, TextColumn
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help=".tflite or .onnx file.")],
+    checkpoint: Annotated[Path, typer.Option("--checkpoint", help="Checkpoint that it was made from.")],
+    dev: Dev = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+) -> None:
+    """Check the file's hash, run it in its own runtime and compare it with Keras.
+
+    Example: `kerastx verify build/export/classification-dynamic_wi8_afp32.tflite --checkpoint build/classifier`
+    """
+    from kerastx.artifact import read_manifest
+    from kerastx.checkpoint.store import load_checkpoint
+    from kerastx.data.readers import read_labelled
+    from kerastx_export.verify import verify as verify_file
+
+    read_manifest(file)  # a broken file is told in milliseconds, not after TensorFlow has started
+    loaded = load_checkpoint(checkpoint)
+    rows = None
+    if dev is not None:
+        rows = read_labelled(dev, labels=loaded.labels, text_column=text_column, label_column=label_column)
+    print(verify_file(file, loaded, dev=rows).summary())

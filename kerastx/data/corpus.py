@@ -138,11 +138,8 @@ class _Paragraph:
             self._join(piece.strip() if at_end else piece.lstrip())
         else:
             self._text += piece.rstrip() if at_end else piece
-        ends = sentence_ends(self._text, self._searched)
-        if ends and ends[-1] == len(self._text) and not at_end:
-            ends.pop()  # the next piece shows whether the sentence goes on
         begin = 0
-        for end in ends:
+        for end in sentence_ends(self._text, self._searched, complete=at_end):
             yield self._text[begin:end].strip()
             begin = end
         while len(self._text) - begin > MAXIMUM_SENTENCE:
@@ -182,13 +179,13 @@ def _pieces(
     """Yield a file's lines as (text, starts a line, ends a line); a line that is too long comes in pieces."""
     at_start = True
     try:
-        with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8-sig", encoding_errors) as stream:
+        with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8", encoding_errors) as stream:
             for count in itertools.count():
                 piece = stream.readline(MAXIMUM_READ)
                 if not piece:
                     return
                 at_end = piece.endswith("\n") or len(piece) < MAXIMUM_READ
-                yield piece, at_start, at_end
+                yield piece.removeprefix("\ufeff") if count == 0 else piece, at_start, at_end
                 at_start = at_end
                 if on_read is not None and count % 1024 == 0:
                     on_read(before + raw.tell())

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from kerastx.data.masking import default_max_predictions, mask_tokens
 from kerastx.data.readers import LabelledData
-from kerastx.data.sentence_pairs import anchors_of, pair_batch
+from kerastx.data.sentence_pairs import pair_batch
 from kerastx.data.store import TokenStore
 from kerastx.text.tokenizer import Tokenizer
 
@@ -57,7 +57,8 @@ def pretraining_dataset(
         raise ValueError(
             f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
         )
-    anchors_of(store, split)  # complain now, not inside of the dataset
+    # Complain now, not inside of the dataset.
+    pair_batch(store, seed, start_step, batch_size=batch_size, max_length=max_length, split=split)
     make_pairs = functools.partial(_pair_tensors, store, seed, batch_size, max_length, split)
     predictions = default_max_predictions(max_length) if max_predictions is None else max_predictions
 
@@ -110,9 +111,9 @@ def classification_dataset(
         seed: shuffle, anew in every epoch, with texts of about the same length in a batch; without one, in file order.
 
     Returns:
-        A dataset, of known cardinality, of (inputs, labels):
+        A dataset, of known cardinality, of (inputs, targets), as `build_classifier`'s model is fitted with:
         inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T).
-        labels: int32, (B,).
+        targets: logits, int32, (B,), the labels.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
@@ -122,18 +123,20 @@ def classification_dataset(
     lengths = np.array([len(encoding) for encoding in encodings])
     epochs = itertools.count()
 
-    def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+    def generate() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
         for rows in _batches(lengths, batch_size, seed, next(epochs)):
             longest = int(lengths[rows].max())
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
-            yield tokenizer.pad([encodings[row] for row in rows], length=width), examples.label_ids[rows]
+            inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
+            yield inputs, {"logits": examples.label_ids[rows]}
 
-    inputs = {
+    inputs_spec = {
         "token_ids": tf.TensorSpec([None, None], tf.int32),
         "segment_ids": tf.TensorSpec([None, None], tf.int32),
         "padding_mask": tf.TensorSpec([None, None], tf.bool),
     }
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs, tf.TensorSpec([None], tf.int32)))
+    targets_spec = {"logits": tf.TensorSpec([None], tf.int32)}
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs_spec, targets_spec))
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // batch_size))).prefetch(4)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,7 +11,8 @@ from kerastx.data.corpus import Sentence, list_files, read_sentences
 from kerastx.data.store import TokenStore, check_output, write_store
 from kerastx.text.tokenizer import Tokenizer
 
-BATCH_SENTENCES = 2000
+BATCH_SENTENCES = 2000  # enough to keep all cores busy
+BATCH_CHARACTERS = 500_000
 Progress = Callable[[str, int, int], None]
 
 
@@ -80,7 +80,7 @@ class _Texts:
 def _tokenized(sentences: Iterator[Sentence], tokenizer: Tokenizer) -> Iterator[tuple[list[np.ndarray], list[bool]]]:
     """Yield batches of (token ids, starts a document), without sentences that have no tokens."""
     starts_document = False
-    while batch := list(itertools.islice(sentences, BATCH_SENTENCES)):
+    for batch in _batches(sentences):
         kept: list[np.ndarray] = []
         starts: list[bool] = []
         for sentence, token_ids in zip(batch, tokenizer.encode_ids([sentence.text for sentence in batch]), strict=True):
@@ -91,3 +91,16 @@ def _tokenized(sentences: Iterator[Sentence], tokenizer: Tokenizer) -> Iterator[
                 starts_document = False
         if kept:
             yield kept, starts
+
+
+def _batches(sentences: Iterator[Sentence]) -> Iterator[list[Sentence]]:
+    batch: list[Sentence] = []
+    num_characters = 0
+    for sentence in sentences:
+        batch.append(sentence)
+        num_characters += len(sentence.text)
+        if len(batch) == BATCH_SENTENCES or num_characters > BATCH_CHARACTERS:
+            yield batch
+            batch, num_characters = [], 0
+    if batch:
+        yield batch

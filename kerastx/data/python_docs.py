@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import itertools
 import os
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from kerastx.errors import DataError
 CORPUS_NAME = "python_docs.md"
 # In every Python from 3.11 to 3.13, whatever a distribution leaves out, and with at least 50 docstrings.
 PACKAGES = (
-    "asyncio", "collections", "datetime", "decimal", "email", "encodings", "http", "imaplib", "importlib", "inspect",
-    "ipaddress", "logging", "mailbox", "multiprocessing", "pathlib", "statistics", "tarfile", "unittest", "urllib", "xml",
+    "asyncio", "collections", "datetime", "decimal", "email", "encodings", "http", "imaplib", "importlib",
+    "inspect", "ipaddress", "logging", "mailbox", "multiprocessing", "pathlib", "statistics", "tarfile",
+    "unittest", "urllib", "xml",
 )  # fmt: skip
 MINIMUM_CHARACTERS = 20
 DEV_PERCENT = 15
@@ -46,16 +48,23 @@ class Docstring:
     text: str
 
 
-def docstrings() -> Iterator[Docstring]:
-    """Yield the docstrings of the standard library, by file and line; DataError if its sources are not installed."""
+def docstrings(packages: Collection[str] | None = None) -> Iterator[Docstring]:
+    """Yield the docstrings of the standard library, or of some of its top-level names, by file and line.
+
+    Raises:
+        DataError: this Python comes without the source files of its library.
+    """
     root = Path(sysconfig.get_path("stdlib"))
-    files = [file for file in root.rglob("*.py") if not _is_skipped(file.relative_to(root))]
+    names = [path for path in root.iterdir() if packages is None or _package(path.stem) in packages]
+    found = (path.rglob("*.py") if path.is_dir() else [path] for path in names if path.name not in _SKIPPED)
+    files = [file.relative_to(root) for file in itertools.chain.from_iterable(found) if file.suffix == ".py"]
+    files = [file for file in files if not _is_skipped(file)]
     if not files:
         raise DataError(f"{root}: holds no source files of the standard library; use a Python that has them")
     for file in sorted(files):
-        parts = list(file.relative_to(root).with_suffix("").parts)
+        parts = file.with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        tree = _parsed(file)
+        tree = _parsed(root / file)
         if tree is not None:
             yield from _docstrings(tree, module, module)
 
@@ -92,7 +101,7 @@ def write_corpus(path: str | os.PathLike[str]) -> Path:
     for name, text in sorted(topics().items()):
         documents[f"help {name}"] = [_plain(text)]
     content = "".join(f"# {name}\n\n" + "\n\n".join(texts) + "\n\n" for name, texts in documents.items())
-    target.write_text(content, encoding="utf-8")
+    _write(target, content)
     return target
 
 
@@ -102,11 +111,10 @@ def labelled_examples() -> tuple[LabelledData, LabelledData]:
     The package's own name is masked out; the rows are split by a hash of their text, 85 to 15.
     """
     rows: dict[str, str] = {}
-    for docstring in docstrings():
-        top = docstring.module.partition(".")[0]
-        label = _SOURCES.get(top, top)
+    for docstring in docstrings(PACKAGES):
+        label = _package(docstring.module.partition(".")[0])
         text = _masked(" ".join(docstring.text.replace("\0", " ").split()), label)
-        if label in PACKAGES and len(text) >= MINIMUM_CHARACTERS:
+        if len(text) >= MINIMUM_CHARACTERS:
             rows.setdefault(text, label)
     split: tuple[list[str], list[str]] = ([], [])
     for text in rows:
@@ -118,12 +126,23 @@ def labelled_examples() -> tuple[LabelledData, LabelledData]:
 def write_labelled(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write `labelled_examples` as train.tsv and dev.tsv into a folder, and return both files."""
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     files = target / "train.tsv", target / "dev.tsv"
     for file, examples in zip(files, labelled_examples(), strict=True):
         rows = zip(examples.labels, examples.texts, strict=True)
-        file.write_text("label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows), encoding="utf-8")
+        _write(file, "label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows))
     return files
+
+
+def _write(file: Path, content: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise DataError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _package(name: str) -> str:
+    return _SOURCES.get(name, name)
 
 
 def _is_skipped(path: Path) -> bool:
@@ -146,8 +165,9 @@ def _docstrings(node: ast.AST, name: str, module: str) -> Iterator[Docstring]:
         if text and len(text.strip()) >= MINIMUM_CHARACTERS:
             yield Docstring(name, module, inspect.cleandoc(text))
     for child in ast.iter_child_nodes(node):
-        own_name = getattr(child, "name", None) if isinstance(child, ast.stmt) else None
-        yield from _docstrings(child, f"{name}.{own_name}" if own_name else name, module)
+        if isinstance(child, ast.stmt | ast.excepthandler):  # expressions hold no definitions
+            own_name = getattr(child, "name", None) if isinstance(child, ast.stmt) else None
+            yield from _docstrings(child, f"{name}.{own_name}" if own_name else name, module)
 
 
 def _document_of(docstring: Docstring) -> str:

@@ -23,8 +23,11 @@ VERSION = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 TOKENS, SENTENCES, DOCUMENTS = "tokens.bin", "sentences.bin", "documents.bin"
+FILES = (TOKENS, SENTENCES, DOCUMENTS, TOKENIZER)
 _OFFSETS = np.dtype("<i8")
 _BLOCK_BYTES = 1 << 22
+
+COUNT_CHUNK = 1 << 24  # tokens counted at once: bounded memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,12 @@ class TokenStore:
     def unigram_entropy(self) -> float:
         """Nats per token: the loss of a model that knows the frequency of each token and nothing else."""
         return self.manifest["unigram_entropy"]
+
+    def token_counts(self) -> np.ndarray:
+        """Return how often each token stands in the store, int64, (V,)."""
+        size = self.tokenizer.vocabulary_size
+        parts = (self.tokens[start : start + COUNT_CHUNK] for start in range(0, self.num_tokens, COUNT_CHUNK))
+        return sum((np.bincount(part, minlength=size) for part in parts), np.zeros(size, np.int64))
 
 
 def write_store(
@@ -122,23 +131,33 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = True) -> TokenSto
     """
     folder = Path(path)
     manifest = _read_manifest(folder)
-    if verify:
-        for name, entry in manifest["files"].items():
-            if _file_sha256(folder / name) != entry["sha256"]:
-                raise DataError(f"{folder / name}: was altered after it was written; prepare the store again")
+    try:
+        return _open(folder, manifest, verify=verify)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror}") from error
+
+
+def _open(folder: Path, manifest: dict[str, Any], *, verify: bool) -> TokenStore:
+    for name in FILES if verify else ():
+        if _file_sha256(folder / name) != manifest["files"][name]["sha256"]:
+            raise DataError(f"{folder / name}: was altered after it was written; prepare the store again")
     tokenizer = Tokenizer.load(folder / TOKENIZER)
-    arrays = [
-        np.memmap(folder / TOKENS, _token_dtype(tokenizer.vocabulary_size), "r"),
-        np.memmap(folder / SENTENCES, _OFFSETS, "r"),
-        np.memmap(folder / DOCUMENTS, _OFFSETS, "r"),
-    ]
-    # A plain view: indexing a memmap object costs several times as much.
-    tokens, sentences, documents = (array.view(np.ndarray) for array in arrays)
+    tokens = _mapped(folder / TOKENS, _token_dtype(tokenizer.vocabulary_size))
+    sentences = _mapped(folder / SENTENCES, _OFFSETS)
+    documents = _mapped(folder / DOCUMENTS, _OFFSETS)
     _check_offsets(folder / SENTENCES, sentences, len(tokens))
     _check_offsets(folder / DOCUMENTS, documents, len(sentences) - 1)
     if verify and max(int(block.max()) for block in _blocks(tokens)) >= tokenizer.vocabulary_size:
         raise DataError(f"{folder / TOKENS}: holds ids outside the vocabulary of {tokenizer.vocabulary_size} tokens")
     return TokenStore(folder, tokenizer, tokens, sentences, documents, manifest, _data_hash(manifest["files"]))
+
+
+def _mapped(file: Path, dtype: np.dtype) -> np.ndarray:
+    size_bytes = file.stat().st_size
+    if not size_bytes or size_bytes % dtype.itemsize:
+        raise DataError(f"{file}: expected values of {dtype.itemsize} bytes, got {size_bytes:,} bytes in all")
+    # A plain view: indexing a memmap object costs several times as much.
+    return np.memmap(file, dtype, "r").view(np.ndarray)
 
 
 def _write_files(
@@ -188,7 +207,7 @@ def _write_files(
         "sources": [{"name": file.path.name, "size_bytes": file.size_bytes} for file in sources],
         "files": {
             name: {"size_bytes": (folder / name).stat().st_size, "sha256": _file_sha256(folder / name)}
-            for name in (TOKENS, SENTENCES, DOCUMENTS, TOKENIZER)
+            for name in FILES
         },
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -227,10 +246,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if manifest.get("version") != VERSION:
         raise DataError(f"{folder}: expected a token store of version {VERSION}, got {manifest.get('version')!r}")
     try:
-        sizes = {name: int(manifest["files"][name]["size_bytes"]) for name in (TOKENS, SENTENCES, DOCUMENTS, TOKENIZER)}
-        float(manifest["unigram_entropy"]), [entry["sha256"] for entry in manifest["files"].values()]
+        sizes = {name: int(manifest["files"][name]["size_bytes"]) for name in FILES}
+        altered = not all(isinstance(manifest["files"][name]["sha256"], str) for name in FILES)
+        altered = altered or not isinstance(manifest["unigram_entropy"], float)
     except (KeyError, TypeError, ValueError):
-        raise DataError(f"{folder / MANIFEST}: was altered after it was written; prepare the store again") from None
+        altered = True
+    if altered:
+        raise DataError(f"{folder / MANIFEST}: was altered after it was written; prepare the store again")
     for name, size_bytes in sizes.items():
         file = folder / name
         found = file.stat().st_size if file.is_file() else None
@@ -270,5 +292,5 @@ def _file_sha256(file: Path) -> str:
 
 
 def _data_hash(files: dict[str, dict[str, Any]]) -> str:
-    lines = "".join(f"{name} {files[name]['sha256']}\n" for name in sorted(files))
+    lines = "".join(f"{name} {files[name]['sha256']}\n" for name in sorted(FILES))
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -23,17 +23,21 @@ _BEFORE_NUMBER = frozenset("no nos p art nr".split())
 _WINDOW = 40  # characters looked at before a full stop: longer than any abbreviation
 
 
-def sentence_ends(text: str, start: int = 0) -> list[int]:
+def sentence_ends(text: str, start: int = 0, *, complete: bool = True) -> list[int]:
     """Return the offsets at which sentences of `text` end, in order.
 
     Args:
-        text: running text that begins with a sentence; its end is taken for the end of a line.
+        text: running text that begins with a sentence.
         start: there is no end before this offset (it need not be searched again).
+        complete: whether a line ends with the text; otherwise an end that what follows may undo is left out.
     """
     ends: list[int] = []
     for match in _BOUNDARY.finditer(text, start):
-        begin = ends[-1] if ends else 0
-        if match["cjk"] is not None or _is_end(text, match, begin):
+        following = _NEXT.match(text, match.end())
+        next_character = following[1] if following else ""
+        if not next_character and not complete:
+            break
+        if match["cjk"] is not None or _is_end(text, match, ends[-1] if ends else 0, next_character):
             ends.append(match.end())
     return ends
 
@@ -45,9 +49,7 @@ def split_sentences(text: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def _is_end(text: str, match: re.Match[str], begin: int) -> bool:
-    following = _NEXT.match(text, match.end())
-    next_character = following[1] if following else ""
+def _is_end(text: str, match: re.Match[str], begin: int, next_character: str) -> bool:
     if next_character.islower():
         return False
     if match["mark"] != ".":

@@ -13,9 +13,9 @@ from kerastx.layers.projection import Projection
 
 def gather_positions(states, positions):
     """Pick rows of `states`: float (B, T, D), int32 (B, P) -> float (B, P, D)."""
-    batch, length, hidden_dim = *ops.shape(states)[:2], states.shape[-1]
+    batch, length = ops.shape(states)[:2]
     offsets = ops.expand_dims(ops.arange(batch, dtype="int32") * length, -1)
-    return ops.take(ops.reshape(states, (-1, hidden_dim)), ops.cast(positions, "int32") + offsets, axis=0)
+    return ops.take(ops.reshape(states, (-1, states.shape[-1])), ops.cast(positions, "int32") + offsets, axis=0)
 
 
 @keras.saving.register_keras_serializable("kerastx")

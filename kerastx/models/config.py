@@ -57,7 +57,8 @@ class EncoderConfig:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.hidden_dim % self.num_heads:
             raise ValueError(
-                f"hidden_dim must be a multiple of num_heads, got hidden_dim={self.hidden_dim}, num_heads={self.num_heads}."
+                "hidden_dim must be a multiple of num_heads, "
+                f"got hidden_dim={self.hidden_dim}, num_heads={self.num_heads}."
             )
         if not 0 <= self.dropout_rate < 1:
             raise ValueError(f"dropout_rate must be in [0, 1), got {self.dropout_rate!r}.")

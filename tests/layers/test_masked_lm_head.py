@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from layer_contract import array, check_gradients, gradients
 from keras import ops
+from layer_contract import array, check_gradients, gradients
 
 from kerastx.layers.embeddings import TokenEmbedding
 from kerastx.layers.masked_lm_head import MaskedLMHead, gather_positions

@@ -82,7 +82,8 @@ class StopOnNaN(keras.callbacks.Callback):
         self.step += 1
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             raise TrainingStoppedError(
-                f"the loss is not finite at step {self.step}; lower the learning rate or resume from the last checkpoint"
+                f"the loss is not finite at step {self.step}; "
+                "lower the learning rate or resume from the last checkpoint"
             )
 
 

@@ -24,7 +24,7 @@ def finetune_classifier(
 
     Args:
         model: of `build_classifier`.
-        dataset: finite tf.data of (inputs, labels int32 (B,)), with a known cardinality.
+        dataset: finite tf.data of (inputs, {"logits": int32 (B,)}), with a known cardinality.
         epochs: passes over it.
         learning_rate: peak of the schedule.
         callbacks: to show progress.
@@ -37,9 +37,10 @@ def finetune_classifier(
         jit_compile=False,
     )
     history = model.fit(
-        dataset.map(lambda inputs, labels: (inputs, {"logits": labels})),
+        dataset,
         epochs=epochs,
         callbacks=[StopOnNaN(), *callbacks],
         verbose=0,
+        shuffle=False,  # the dataset is shuffled already
     )
     return {name: values[-1] for name, values in history.history.items()}

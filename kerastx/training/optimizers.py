@@ -6,8 +6,9 @@ import keras
 
 from kerastx.training.schedules import WarmupLinearDecay
 
-# Biases and the scales and shifts of norms are not decayed; the names are whole `variable.name`s.
-UNDECAYED = ["^bias$", "^gamma$", "^beta$"]
+# Biases and the scales and shifts of norms are not decayed. Keras matches the backend's name of the variable:
+# "bias" in jax, "bias:0" or a whole path in tensorflow.
+UNDECAYED = [r"(^|/)(bias|gamma|beta)(:\d+)?$"]
 
 
 def adamw(

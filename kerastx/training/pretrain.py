@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -72,6 +73,7 @@ def pretrain(
     validation: Any = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    facts: Mapping[str, float] = MappingProxyType({}),
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
     """Train `checkpoint.model` and leave a checkpoint in `output`.
@@ -84,6 +86,7 @@ def pretrain(
         validation: finite tf.data of the same, scored at the end, or None.
         resume: go on from the newest sound checkpoint below `output`.
         callbacks: more of them, to show progress.
+        facts: numbers to keep beside the last logs, like the unigram entropy.
         say: takes a line for people.
 
     Returns:
@@ -127,12 +130,13 @@ def pretrain(
             steps_per_epoch=plan.report_every,
             callbacks=[*own, *callbacks],
             verbose=0,
+            shuffle=False,  # the dataset is shuffled already
         )
         logs = {name: values[-1] for name, values in history.history.items()}
     if validation is not None:
         scores = model.evaluate(validation, return_dict=True, verbose=0)
         logs |= {f"val_{name}": value for name, value in scores.items()}
-    logs |= {"steps": int(optimizer.iterations), "seconds": seconds()}
+    logs |= {**facts, "steps": int(optimizer.iterations), "seconds": seconds()}
     write_checkpoint_files(output, checkpoint, {"training": {"settings": plan.settings, "logs": logs}})
     return logs
 

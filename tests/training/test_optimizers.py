@@ -1,0 +1,42 @@
+"""Decoupled decay on kernels only, and clipped gradients."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+from kerastx.layers.encoder_block import EncoderBlock
+from kerastx.training.optimizers import adamw
+
+
+@pytest.fixture
+def block():
+    layer = EncoderBlock(2, 16, name="block")
+    layer.build((None, None, 8))
+    for variable in layer.trainable_variables:
+        variable.assign(np.full(variable.shape, 0.5, "float32"))
+    return layer
+
+
+def test_only_kernels_decay(block):
+    """With zero gradients AdamW moves a weight by its decay alone: w <- w - rate * decay * w."""
+    variables = block.trainable_variables
+    optimizer = adamw(0.1, total_steps=1, weight_decay=0.2)
+    optimizer.build(variables)
+    optimizer.apply([keras.ops.zeros(v.shape) for v in variables], variables)
+    for variable in variables:
+        expected = 0.5 if variable.name in ("bias", "gamma", "beta") else 0.5 - 0.1 * 0.2 * 0.5
+        np.testing.assert_allclose(convert_to_numpy(variable), expected, rtol=1e-6, err_msg=variable.path)
+    assert {v.name for v in variables} == {"kernel", "bias", "gamma", "beta"}
+
+
+def test_the_global_norm_is_clipped():
+    variable = keras.Variable(np.zeros(4, "float32"), name="kernel")
+    optimizer = adamw(1.0, total_steps=1, global_clipnorm=0.5)
+    optimizer.build([variable])
+    optimizer.apply([keras.ops.ones(4) * 100], [variable])
+    first_moment = next(v for v in optimizer.variables if "momentum" in v.path)
+    # Adam's first moment after one step is (1 - beta_1) times the gradient it was given.
+    np.testing.assert_allclose(np.linalg.norm(convert_to_numpy(first_moment)), 0.1 * 0.5, rtol=1e-5)

@@ -1,0 +1,113 @@
+"""Checkpoint -> the bytes of a file, in one format and any recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+import tensorflow as tf
+
+from kerastx.artifact import Manifest, seal
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import ExportError
+from kerastx_export import convert_onnx, convert_tflite, environment, quantize_onnx, tflite_metadata
+from kerastx_export.constants import Constant, onnx_constants
+from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.signature import signature
+from kerastx_export.tflite_graph import TfliteGraph
+from kerastx_export.trace import write_saved_model
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A converted graph, before the manifest is put in."""
+
+    content: bytes
+    constants: list[Constant]
+    operators: dict[str, int]
+
+
+def manifest_of(checkpoint: Checkpoint, recipe: Recipe) -> Manifest:
+    """Return what a file of `checkpoint` says about itself."""
+    return Manifest(
+        task=checkpoint.task,
+        labels=checkpoint.labels,
+        tokenizer=checkpoint.tokenizer.to_json(),
+        max_length=checkpoint.max_length,
+        recipe=recipe.name,
+        signature=signature(len(checkpoint.labels)),
+        versions=environment.versions(),
+        model=checkpoint.config.to_dict(),
+        description=checkpoint.description or f"Text to one of {len(checkpoint.labels)} labels.",
+    )
+
+
+class TfliteBuilder:
+    """Makes .tflite files; the SavedModel that it reads is written once, into `folder`."""
+
+    engine_format = "tflite"
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path):
+        self.checkpoint = checkpoint
+        self.folder = folder
+
+    @cached_property
+    def _saved_model(self) -> Path:
+        path = self.folder / "saved_model"
+        try:
+            write_saved_model(self.checkpoint.model, path)
+        except tf.errors.OpError as error:  # a full disk, most of all
+            raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
+        return path
+
+    def graph(self, recipe: Recipe) -> Graph:
+        """Return the graph with its weights stored as `recipe` says."""
+        content = convert_tflite.convert(self._saved_model, recipe)
+        parsed = TfliteGraph(content)
+        return Graph(content, parsed.constants, parsed.operators)
+
+    def seal(self, graph: Graph, recipe: Recipe) -> bytes:
+        """Return the whole file: graph, description for mobile tools, manifest, tokenizer."""
+        manifest = manifest_of(self.checkpoint, recipe)
+        parsed = TfliteGraph(graph.content)
+        inputs, outputs = parsed.tensor_names()
+        described = parsed.with_metadata(
+            tflite_metadata.NAME,
+            tflite_metadata.metadata_buffer(manifest, inputs=inputs, outputs=outputs),
+            description=f"kerastx {manifest.task}",
+        )
+        return seal(described, manifest, self.engine_format)
+
+
+class OnnxBuilder:
+    """Makes .onnx files; the fp32 graph that all recipes start from is made once."""
+
+    engine_format = "onnx"
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path):
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def _fp32(self) -> onnx.ModelProto:
+        return convert_onnx.convert(self.checkpoint.model)
+
+    def graph(self, recipe: Recipe) -> Graph:
+        """Return the graph with its weights stored as `recipe` says."""
+        store = {
+            "float32": lambda model: model,
+            "float16": quantize_onnx.store_float16,
+            "int8": quantize_onnx.quantize_int8,
+        }[recipe.weight_dtype]
+        model = store(self._fp32)
+        if recipe != RECIPES["fp32"]:
+            convert_onnx.check(model)
+        return Graph(model.SerializeToString(), onnx_constants(model), convert_onnx.operators(model))
+
+    def seal(self, graph: Graph, recipe: Recipe) -> bytes:
+        """Return the whole file: graph, manifest, tokenizer."""
+        return seal(graph.content, manifest_of(self.checkpoint, recipe), self.engine_format)
+
+
+BUILDERS = {"tflite": TfliteBuilder, "onnx": OnnxBuilder}

@@ -1,0 +1,120 @@
+"""What a file is compared on: texts, steps of every kind, and the answers of Keras to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.data.readers import LabelledData
+from kerastx.errors import DataError
+from kerastx.text.tokenizer import Encoding
+from kerastx_export.probe_texts import probe_texts
+from kerastx_export.trace import keras_answers
+
+Tensors = dict[str, np.ndarray]
+
+_ALONE = 8
+_TOGETHER = 16
+_STEP = 32
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs of one step, and what they are to find out."""
+
+    name: str
+    inputs: Tensors
+
+
+class Comparison:
+    """Texts and single steps, with what Keras answers to them; every file of an export is held against one.
+
+    Attributes:
+        source: what the texts are, in words.
+        texts: real ones.
+        label_ids: int (number of texts,), the right answers; None where they are not known.
+        lengths: of the texts, in tokens.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, dev: LabelledData | None = None):
+        if dev is None:
+            self.texts, self.label_ids = probe_texts(), None
+            self.source = f"{len(self.texts)} unlabelled texts of our own"
+        else:
+            self.texts, self.label_ids = list(dev.texts), _label_ids(dev, checkpoint.labels)
+            self.source = f"{len(self.texts)} labelled rows"
+        self._checkpoint = checkpoint
+        self._encodings = checkpoint.tokenizer.encode_batch(self.texts, max_length=checkpoint.max_length)
+        self.lengths = [len(encoding) for encoding in self._encodings]
+        self._answers = keras_answers(checkpoint.model)
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """What Keras answers to the texts, float32 (number of texts, C)."""
+        result = np.zeros((len(self.texts), len(self._checkpoint.labels)), np.float32)
+        order = sorted(range(len(self.texts)), key=self.lengths.__getitem__)
+        for start in range(0, len(order), _STEP):
+            rows = order[start : start + _STEP]
+            inputs = self._checkpoint.tokenizer.pad([self._encodings[row] for row in rows])
+            result[rows] = self._answers(inputs)["probabilities"]
+        return result
+
+    @cached_property
+    def steps(self) -> list[tuple[Probe, Tensors]]:
+        """Every kind of step that a client may run, with all that Keras answers to it.
+
+        Texts alone and together, a short text padded to the longest, and full rows of random tokens of the
+        smallest and largest length that the graph takes.
+        """
+        return [(probe, self._answers(probe.inputs)) for probe in self._probes()]
+
+    def _probes(self) -> list[Probe]:
+        tokenizer, max_length = self._checkpoint.tokenizer, self._checkpoint.max_length
+        encodings = sorted(self._encodings, key=len)
+        spread = _spread(encodings, _TOGETHER)
+        probes = [
+            Probe(f"a text of {len(encoding)} tokens alone", tokenizer.pad([encoding]))
+            for encoding in _spread(encodings, _ALONE)
+        ]
+        probes.append(Probe(f"{len(spread)} texts padded to {len(spread[-1])} tokens", tokenizer.pad(spread)))
+        probes.append(
+            Probe(
+                f"a text of {len(encodings[0])} tokens padded to {max_length}",
+                tokenizer.pad(encodings[:1], length=max_length),
+            )
+        )
+        longest = self._checkpoint.config.max_sequence_length
+        for rows, length in ((1, 1), (3, 1), (1, longest), (2, longest)):
+            probes.append(Probe(f"{rows} × {length} random tokens", self._random_rows(rows, length)))
+        return probes
+
+    def _random_rows(self, rows: int, length: int) -> Tensors:
+        """Return full rows of any token and segment; of several rows the last is half padded."""
+        generator = np.random.default_rng(rows * 1_000_003 + length)
+        config = self._checkpoint.config
+        padding_mask = np.ones((rows, length), bool)
+        if rows > 1:
+            padding_mask[-1, max(1, length // 2) :] = False
+        return {
+            "token_ids": generator.integers(0, config.vocabulary_size, (rows, length)).astype(np.int32),
+            "segment_ids": generator.integers(0, config.num_segments, (rows, length)).astype(np.int32),
+            "padding_mask": padding_mask,
+        }
+
+
+def _spread(encodings: Sequence[Encoding], count: int) -> list[Encoding]:
+    """Return up to `count` of them, from the first to the last."""
+    return [encodings[index] for index in sorted(set(np.linspace(0, len(encodings) - 1, count).astype(int)))]
+
+
+def _label_ids(dev: LabelledData, labels: tuple[str, ...]) -> np.ndarray:
+    if not len(dev.texts):
+        raise DataError("there are no labelled rows to compare on")
+    numbers = {label: index for index, label in enumerate(labels)}
+    if unknown := sorted(set(dev.labels) - set(labels)):
+        raise DataError(f"the rows have the label {unknown[0]!r}, the model knows {', '.join(labels)}")
+    return np.array([numbers[label] for label in dev.labels], np.int32)

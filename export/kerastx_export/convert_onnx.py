@@ -1,0 +1,96 @@
+"""Keras model -> ONNX model of fp32 weights, standard operators only."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import keras
+import onnx
+import tensorflow as tf
+import tf2onnx
+
+from kerastx.errors import ExportError
+from kerastx_export import onnx_fusion
+from kerastx_export.layer_names import layer_of
+from kerastx_export.signature import INPUTS, OUTPUTS
+from kerastx_export.trace import input_specs, serving_function
+
+# The newest that tf2onnx writes; the fusion raises it.
+TF2ONNX_OPSET = 18
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+def convert(model: keras.Model) -> onnx.ModelProto:
+    """Return `model` as a checked ONNX model with its norms and gelus in single nodes.
+
+    Raises:
+        ExportError: an operator has no ONNX form; its name and the Keras layer are in the message.
+    """
+    function = tf.function(serving_function(model), input_signature=input_specs())
+    with _quiet_tf2onnx():
+        proto, _ = tf2onnx.convert.from_function(
+            function, input_signature=input_specs(), opset=TF2ONNX_OPSET
+        )
+    check_standard(proto)
+    fused = onnx_fusion.fuse(proto)
+    fused.producer_name = "kerastx"
+    fused.producer_version = ""
+    fused.graph.name = model.name
+    fused.graph.doc_string = fused.doc_string = ""
+    _name_sizes(fused)
+    check(fused)
+    return fused
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Raise ExportError unless `model` has our inputs and outputs, standard operators, and the checker agrees."""
+    check_standard(model)
+    for side, tensors, names in (
+        ("inputs", model.graph.input, tuple(INPUTS)),
+        ("outputs", model.graph.output, OUTPUTS),
+    ):
+        found = tuple(tensor.name for tensor in tensors)
+        if found != names:
+            raise ExportError(f"the ONNX graph has the {side} {found}, expected {names}")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the ONNX checker refuses the graph: {' '.join(str(error).split())}") from error
+
+
+def check_standard(model: onnx.ModelProto) -> None:
+    """Raise ExportError that names the operator and layer of the first node outside the ONNX standard."""
+    for node in model.graph.node:
+        if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
+            name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            raise ExportError(
+                f"the operator {name} of the layer {layer_of(node.name)!r} is not part of the ONNX standard"
+            )
+
+
+def operators(model: onnx.ModelProto) -> dict[str, int]:
+    """Return operator -> how many nodes, most frequent first."""
+    return dict(Counter(node.op_type for node in model.graph.node).most_common())
+
+
+def _name_sizes(model: onnx.ModelProto) -> None:
+    for tensor in (*model.graph.input, *model.graph.output):
+        sizes = tensor.type.tensor_type.shape.dim
+        for size, letter in zip(sizes, "BT", strict=True):
+            if not size.dim_value:
+                size.dim_param = letter
+
+
+@contextlib.contextmanager
+def _quiet_tf2onnx() -> Iterator[None]:
+    # It logs what it cannot convert and goes on; `check_standard` raises instead.
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

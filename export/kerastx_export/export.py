@@ -1,0 +1,128 @@
+"""Checkpoint -> verified files: the order of the steps."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.data.readers import LabelledData
+from kerastx.runtime.engines import open_engine
+from kerastx.runtime.session import load
+from kerastx_export import constants, environment, gate, parity
+from kerastx_export.builder import BUILDERS, Graph, OnnxBuilder, TfliteBuilder
+from kerastx_export.comparison import Comparison
+from kerastx_export.latency import latency_ms
+from kerastx_export.recipes import RECIPES, Recipe, recipe_named
+from kerastx_export.report import FileReport, Report
+from kerastx_export.trace import exportable
+from kerastx_export.workspace import workspace
+
+REPORT_FILES = ("report.json", "report.md")
+# progress(phase, steps done, steps in all)
+Progress = Callable[[str, int, int], None]
+
+
+def export_checkpoint(
+    checkpoint: Checkpoint | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] = ("tflite", "onnx"),
+    recipe: str = "dynamic_wi8_afp32",
+    dev: LabelledData | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Write a classifier as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
+
+    Args:
+        checkpoint: a fine-tuned checkpoint, or its folder.
+        output: folder of the files, of report.json and of report.md.
+        formats: "tflite", "onnx" or both.
+        recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
+        dev: labelled rows to compare and score on; texts of our own otherwise, without a score.
+        force: replace files of the same name.
+        progress: called with (phase, steps done, steps in all).
+
+    Raises:
+        ExportError: the conversion lost something, kept a foreign operator or answers unlike Keras, or the output
+            exists or cannot be written. Nothing new is in `output` then.
+    """
+    started = time.monotonic()
+    stored_as = recipe_named(recipe)
+    formats = tuple(dict.fromkeys(formats))
+    if not formats or set(formats) - set(BUILDERS):
+        raise ValueError(f"formats must be of {', '.join(BUILDERS)}, got {formats!r}.")
+    report_progress = progress or (lambda phase, done, total: None)
+    checkpoint = exportable(checkpoint)
+    comparison = Comparison(checkpoint, dev)
+    output = Path(output).resolve()
+    names = [f"{checkpoint.task}-{recipe}.{kind}" for kind in formats]
+    with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
+        files = []
+        for kind, name in zip(formats, names, strict=True):
+            report_progress(f"export {kind}", 0, 4)
+            builder = BUILDERS[kind](checkpoint, folder)
+            files.append(
+                _export(builder, stored_as, folder / name, comparison, lambda done, k=kind: report_progress(f"export {k}", done, 4))
+            )
+        report = Report(
+            task=checkpoint.task,
+            labels=checkpoint.labels,
+            parameters=checkpoint.model.count_params(),
+            recipe=stored_as,
+            compared_on=comparison.source,
+            files=files,
+            versions=environment.versions(),
+            hardware=environment.hardware(),
+            seconds=time.monotonic() - started,
+            paths=[output / name for name in (*names, *REPORT_FILES)],
+        )
+        (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (folder / "report.md").write_text(report.to_markdown(), encoding="utf-8")
+    return report
+
+
+def _export(
+    builder: TfliteBuilder | OnnxBuilder,
+    recipe: Recipe,
+    path: Path,
+    comparison: Comparison,
+    done: Callable[[int], None],
+) -> FileReport:
+    """Write the file of one format to `path` and return what was measured on it."""
+    fp32 = builder.graph(RECIPES["fp32"])
+    constants.check_weights(builder.checkpoint.model, fp32.constants)
+    done(1)
+    if recipe != RECIPES["fp32"]:
+        _check_conversion(builder, fp32, comparison)
+    graph = fp32 if recipe == RECIPES["fp32"] else builder.graph(recipe)
+    constants.check_storage(recipe, graph.constants)
+    path.write_bytes(builder.seal(graph, recipe))
+    done(2)
+    session = load(path)
+    found = parity.measure(session, comparison)
+    gate.check_parity(recipe, found)
+    done(3)
+    lengths = sorted({int(statistics.median(comparison.lengths)), session.manifest.max_length})
+    measured = FileReport(
+        name=path.name,
+        engine_format=builder.engine_format,
+        size_bytes=path.stat().st_size,
+        fp32_size_bytes=len(builder.seal(fp32, RECIPES["fp32"])),
+        sha256=session.manifest.sha256,
+        parity=found,
+        latency_ms=latency_ms(session, lengths),
+        operators=graph.operators,
+    )
+    done(4)
+    return measured
+
+
+def _check_conversion(builder: TfliteBuilder | OnnxBuilder, fp32: Graph, comparison: Comparison) -> None:
+    """Raise ExportError unless the graph is right before its weights are made smaller: what differs after is theirs."""
+    engine = open_engine(fp32.content, builder.engine_format)
+    gate.check_differences(RECIPES["fp32"], parity.largest_differences(engine, comparison))

@@ -1,0 +1,40 @@
+"""How long a file takes for one text."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import numpy as np
+
+from kerastx.runtime.session import Session
+
+_REPEATS = 21
+_SECONDS = 1.5
+
+
+def latency_ms(session: Session, lengths: list[int]) -> dict[int, float]:
+    """Return length in tokens -> median CPU milliseconds of one row, by an engine of one thread.
+
+    The engine runs in the thread that calls it, and that thread's CPU time is what is counted: other programs
+    lengthen it less than the clock.
+    """
+    return {length: _median_ms(session, length) for length in lengths}
+
+
+def _median_ms(session: Session, length: int) -> float:
+    ids = np.random.default_rng(length).integers(0, session.tokenizer.vocabulary_size, (1, length))
+    inputs = {
+        "token_ids": ids.astype(np.int32),
+        "segment_ids": np.zeros((1, length), np.int32),
+        "padding_mask": np.ones((1, length), bool),
+    }
+    for _ in range(3):  # the first runs allocate
+        session.engine.run(inputs)
+    times: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while len(times) < 3 or (len(times) < _REPEATS and time.perf_counter() < end):
+        start = time.thread_time()
+        session.engine.run(inputs)
+        times.append((time.thread_time() - start) * 1000)
+    return statistics.median(times)

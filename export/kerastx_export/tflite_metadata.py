@@ -1,0 +1,115 @@
+"""The TFLITE_METADATA buffer: what mobile tools read about a graph.
+
+Written field by field after metadata_schema.fbs of TensorFlow Lite (schema version 1.0.0 of it is enough here), as
+the packages that hold its generated code exist for few versions of Python. The associated files that it names are
+appended to the file by `kerastx.artifact.seal`.
+https://github.com/google-ai-edge/mediapipe/blob/master/mediapipe/tasks/metadata/metadata_schema.fbs
+"""
+
+from __future__ import annotations
+
+import flatbuffers
+
+from kerastx.artifact import Manifest
+
+NAME = "TFLITE_METADATA"
+_IDENTIFIER = b"M001"
+_MIN_PARSER_VERSION = "1.0.0"
+# enum AssociatedFileType
+_UNKNOWN, _TENSOR_AXIS_LABELS, _VOCABULARY = 0, 2, 5
+# union ContentProperties
+_FEATURE_PROPERTIES = 1
+
+_INPUT_NOTES = {
+    "token_ids": "WordPiece ids of one text a row, [CLS] first and [SEP] last, filled up with [PAD].",
+    "segment_ids": "0 for the first text and its special tokens, 1 for the second.",
+    "padding_mask": "True for real tokens, False for [PAD].",
+}
+_OUTPUT_NOTES = {
+    "logits": "One score for each label, before the softmax.",
+    "probabilities": "The probability of each label; the labels are in labels.txt.",
+}
+
+
+def metadata_buffer(manifest: Manifest, *, inputs: list[str], outputs: list[str]) -> bytes:
+    """Return the flatbuffer that describes a classifier.
+
+    Args:
+        manifest: of the file.
+        inputs, outputs: names of the tensors in the order of the graph.
+    """
+    build = _TableBuilder()
+    labels = build.file("labels.txt", "One label a line, in the order of the probabilities.", _TENSOR_AXIS_LABELS)
+    graph = build.table(
+        (0, build.text(manifest.task)),
+        (2, build.vector([build.tensor(name, _INPUT_NOTES[name], ("batch", "length")) for name in inputs])),
+        (
+            3,
+            build.vector(
+                [
+                    build.tensor(
+                        name,
+                        _OUTPUT_NOTES[name],
+                        ("batch", "label"),
+                        files=[labels] if name == "probabilities" else [],
+                    )
+                    for name in outputs
+                ]
+            ),
+        ),
+    )
+    files = [
+        build.file("tokenizer.json", "The tokenizer, as the `tokenizers` library reads it.", _VOCABULARY),
+        build.file("kerastx.json", "The manifest of the file.", _UNKNOWN),
+    ]
+    root = build.table(
+        (0, build.text(f"kerastx {manifest.task}")),
+        (1, build.text(manifest.description)),
+        (2, build.text(str(manifest.version))),
+        (3, build.vector([graph])),
+        (4, build.text("kerastx")),
+        (6, build.vector(files)),
+        (7, build.text(_MIN_PARSER_VERSION)),
+    )
+    build.builder.Finish(root, file_identifier=_IDENTIFIER)
+    return bytes(build.builder.Output())
+
+
+class _TableBuilder:
+    """Flatbuffer tables as (field number, offset of its value)."""
+
+    def __init__(self):
+        self.builder = flatbuffers.Builder(1024)
+
+    def text(self, value: str) -> int:
+        return self.builder.CreateString(value)
+
+    def vector(self, offsets: list[int]) -> int:
+        self.builder.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            self.builder.PrependUOffsetTRelative(offset)
+        return self.builder.EndVector()
+
+    def table(self, *fields: tuple[int, int], bytes_: tuple[tuple[int, int], ...] = ()) -> int:
+        slots = 1 + max([number for number, _ in (*fields, *bytes_)], default=-1)
+        self.builder.StartObject(slots)
+        for number, offset in fields:
+            self.builder.PrependUOffsetTRelativeSlot(number, offset, 0)
+        for number, value in bytes_:
+            self.builder.PrependUint8Slot(number, value, 0)
+        return self.builder.EndObject()
+
+    def file(self, name: str, description: str, kind: int) -> int:
+        return self.table((0, self.text(name)), (1, self.text(description)), bytes_=((2, kind),))
+
+    def tensor(self, name: str, description: str, axes: tuple[str, ...], files: list[int] | None = None) -> int:
+        content = self.table((1, self.table()), bytes_=((0, _FEATURE_PROPERTIES),))
+        fields = [
+            (0, self.text(name)),
+            (1, self.text(description)),
+            (2, self.vector([self.text(axis) for axis in axes])),
+            (3, content),
+        ]
+        if files:
+            fields.append((6, self.vector(files)))
+        return self.table(*fields)

@@ -1,0 +1,94 @@
+"""Keras model -> TensorFlow functions that the converters read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint
+from kerastx.errors import ExportError
+from kerastx_export.signature import INPUTS, SIGNATURE_KEY
+
+
+def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
+    """Return a loaded checkpoint of a task that can be exported, its model computing in float32.
+
+    Raises:
+        ExportError: it is a pretraining checkpoint, or not on the TensorFlow backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ExportError(f"export needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
+    if not isinstance(checkpoint, Checkpoint):
+        checkpoint = load_checkpoint(checkpoint)
+    if checkpoint.task != "classification":
+        raise ExportError(
+            f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune classify --from ..."
+        )
+    if all(layer.compute_dtype == "float32" for layer in checkpoint.model._flatten_layers()):
+        return checkpoint
+    return dataclasses.replace(checkpoint, model=_in_float32(checkpoint))
+
+
+def _in_float32(checkpoint: Checkpoint) -> keras.Model:
+    """Return the model of a mixed precision checkpoint, rebuilt with its weights."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        model = build_model(checkpoint.task, checkpoint.config, checkpoint.labels)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    trained = {variable.path: variable for variable in checkpoint.model.weights}
+    for variable in model.weights:
+        variable.assign(trained[variable.path])
+    return model
+
+
+def serving_function(model: keras.Model) -> Callable[..., dict[str, tf.Tensor]]:
+    """Return a function of the three inputs that answers {"logits", "probabilities"}, both float32 (B, C).
+
+    The softmax is part of the graph, so that every client gets probabilities without code of its own.
+    """
+
+    def serve(token_ids, segment_ids, padding_mask):
+        inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
+        logits = tf.cast(model(inputs, training=False)["logits"], tf.float32)
+        return {"logits": tf.identity(logits), "probabilities": tf.nn.softmax(logits)}
+
+    return serve
+
+
+def input_specs() -> list[tf.TensorSpec]:
+    """Return the (B, T) inputs with both sizes left open."""
+    return [tf.TensorSpec([None, None], dtype, name=name) for name, dtype in INPUTS.items()]
+
+
+def keras_answers(model: keras.Model) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Return Keras itself as a function of arrays, to compare files with."""
+    function = tf.function(serving_function(model), input_signature=input_specs())
+
+    def answer(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: value.numpy() for name, value in function(**inputs).items()}
+
+    return answer
+
+
+def write_saved_model(model: keras.Model, folder: Path) -> None:
+    """Write `model` as a SavedModel with one signature.
+
+    `ExportArchive.track` is what makes the variables part of it: a Keras 3 model held by a plain `tf.Module`
+    converts without its weights, and nothing says so.
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    # Keras prints every captured tensor.
+    with contextlib.redirect_stdout(io.StringIO()):
+        archive.add_endpoint(SIGNATURE_KEY, serving_function(model), input_signature=input_specs())
+        archive.write_out(str(folder), verbose=False)

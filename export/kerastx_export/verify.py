@@ -1,0 +1,92 @@
+"""Does a file that was exported earlier still answer like its checkpoint?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.data.readers import LabelledData
+from kerastx.errors import ExportError
+from kerastx.runtime.session import Session, load
+from kerastx_export import gate, parity
+from kerastx_export.comparison import Comparison
+from kerastx_export.parity import Parity
+from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.report import parity_lines
+from kerastx_export.trace import exportable
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """A file that answers like its checkpoint.
+
+    Attributes:
+        path: of the file.
+        recipe: how its weights are stored.
+        sha256: of the file.
+        compared_on: what the comparison ran on, in words.
+        parity: the comparison.
+    """
+
+    path: Path
+    recipe: Recipe
+    sha256: str
+    compared_on: str
+    parity: Parity
+
+    def summary(self) -> str:
+        """Return the result in a few lines."""
+        lines = "\n".join(f"  {line}" for line in parity_lines(self.parity))
+        return (
+            f"{self.path}: unaltered, answers like its checkpoint\n"
+            f"  recipe {self.recipe.name}, SHA-256 {self.sha256}\n"
+            f"  compared on {self.compared_on}\n{lines}"
+        )
+
+
+def verify(
+    path: str | os.PathLike[str],
+    checkpoint: Checkpoint | str | os.PathLike[str],
+    *,
+    dev: LabelledData | None = None,
+) -> VerifyResult:
+    """Compare an exported file with a checkpoint, as the export did.
+
+    Args:
+        path: a .tflite or .onnx file.
+        checkpoint: what it was made from, or its folder.
+        dev: labelled rows to compare and score on; texts of our own otherwise.
+
+    Raises:
+        ArtifactError: the file is missing, not ours, truncated or altered.
+        ExportError: it was made from another checkpoint, or answers unlike this one.
+    """
+    session = load(path)
+    checkpoint = exportable(checkpoint)
+    recipe = _recipe(session)
+    _check_origin(session, checkpoint)
+    comparison = Comparison(checkpoint, dev)
+    found = parity.measure(session, comparison)
+    gate.check_parity(recipe, found)
+    return VerifyResult(Path(path), recipe, session.manifest.sha256, comparison.source, found)
+
+
+def _recipe(session: Session) -> Recipe:
+    name = session.manifest.recipe
+    if name not in RECIPES:
+        raise ExportError(f"the file was made with the recipe {name!r}; this version knows {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def _check_origin(session: Session, checkpoint: Checkpoint) -> None:
+    manifest = session.manifest
+    for what, found, expected in (
+        ("labels", manifest.labels, checkpoint.labels),
+        ("encoder config", manifest.model, checkpoint.config.to_dict()),
+        ("max_length", manifest.max_length, checkpoint.max_length),
+        ("tokenizer", manifest.tokenizer, checkpoint.tokenizer.to_json()),
+    ):
+        if found != expected:
+            raise ExportError(f"the file was made from another checkpoint: its {what} differs")

@@ -1,0 +1,45 @@
+"""Engines: something that runs a graph. One file each; the third-party package is imported when one is opened."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Engine(Protocol):
+    """Runs one graph; safe to call from several threads."""
+
+    inputs: dict[str, np.dtype[Any]]
+    outputs: dict[str, np.dtype[Any]]
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output by its name; names and dtypes of the inputs are exact."""
+        ...
+
+
+def open_engine(content: bytes, engine_format: str, *, threads: int = 1) -> Engine:
+    """Return the engine for a "tflite" or "onnx" graph.
+
+    Raises:
+        ArtifactError: the engine cannot load the graph.
+        MissingExtraError: the engine is not installed.
+    """
+    if engine_format == "tflite":
+        from kerastx.runtime.engines.litert import LitertEngine
+
+        return LitertEngine(content, threads=threads)
+    if engine_format == "onnx":
+        from kerastx.runtime.engines.onnx import OnnxEngine
+
+        return OnnxEngine(content, threads=threads)
+    raise ValueError(f"engine_format must be 'tflite' or 'onnx', got {engine_format!r}.")
+
+
+def check_inputs(inputs: dict[str, np.ndarray], expected: dict[str, np.dtype[Any]]) -> None:
+    """Raise ValueError unless names and dtypes are those of the graph."""
+    if inputs.keys() != expected.keys():
+        raise ValueError(f"the graph takes {sorted(expected)}, got {sorted(inputs)}.")
+    for name, value in inputs.items():
+        if value.dtype != expected[name]:
+            raise ValueError(f"{name} must be {expected[name]}, got {value.dtype}.")

@@ -1,0 +1,54 @@
+"""ONNX graphs, run by onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kerastx.errors import ArtifactError, MissingExtraError
+from kerastx.runtime.engines import check_inputs
+
+_DTYPES = {"tensor(int32)": "int32", "tensor(int64)": "int64", "tensor(bool)": "bool", "tensor(float)": "float32"}
+# Warnings about a file are for those who made it; errors are raised.
+_LOG_ERRORS = 3
+
+
+class OnnxEngine:
+    """One inference session; onnxruntime lets several threads run it at once."""
+
+    def __init__(self, content: bytes, *, threads: int = 1):
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise MissingExtraError("onnxruntime", "onnx") from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _LOG_ERRORS
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except (
+            state.Fail,
+            state.InvalidArgument,
+            state.InvalidGraph,
+            state.InvalidProtobuf,
+            state.NotImplemented,
+            state.RuntimeException,
+            RuntimeError,
+        ) as error:
+            raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
+        self.inputs = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
+        self.outputs = {tensor.name: _dtype(tensor) for tensor in self._session.get_outputs()}
+
+    def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output by its name; see `Engine`."""
+        check_inputs(inputs, self.inputs)
+        names = list(self.outputs)
+        return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+
+def _dtype(tensor) -> np.dtype:
+    if tensor.type not in _DTYPES:
+        raise ArtifactError(f"{tensor.name} of the graph is a {tensor.type}; expected one of {sorted(_DTYPES)}")
+    return np.dtype(_DTYPES[tensor.type])

@@ -13,7 +13,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The first of these that starts and is 3.11 to 3.13. A pyenv shim of a version that is not selected does not start,
-# so its own folder is asked too. In an active venv its base counts. Only the default falls back to another version; one asked for by name does not.
+# so its own folder is asked too. In an active venv its base counts. Only the default falls back to another version.
 PYENV := $(or $(PYENV_ROOT),$(HOME)/.pyenv)
 ASKED := $(PYTHON) $(wildcard $(PYENV)/versions/$(patsubst python%,%,$(notdir $(PYTHON))).*/bin/python3)
 CANDIDATES := $(ASKED) $(if $(filter python3.11,$(PYTHON)),python3.12 python3.13 python3 python)

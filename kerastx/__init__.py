@@ -3,10 +3,11 @@
 Every public name is found here and loaded when it is first used: `import kerastx` costs nothing, and a
 machine with only the runtime installed never meets keras or tensorflow.
 
-    text and data   Tokenizer, prepare, open_store, read_labelled, pretraining_dataset, classification_dataset
+    text and data   Tokenizer, prepare, open_store, pretraining_dataset, write_python_docs,
+                    read_labelled, classification_dataset
     models          EncoderConfig, build_pretrainer, build_classifier
-    compile, fit    adamw, WarmupLinearDecay
-    checkpoints     save_checkpoint, load_checkpoint
+    compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics
+    checkpoints     Checkpoint, save_checkpoint, load_checkpoint, transfer_weights
     files           export (checkpoint -> .tflite and .onnx), load (.tflite or .onnx -> answers)
 """
 
@@ -16,9 +17,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerastx.checkpoint.store import load_checkpoint, save_checkpoint
+    from kerastx.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint
+    from kerastx.checkpoint.weights import transfer_weights
     from kerastx.data.pipeline import classification_dataset, pretraining_dataset
     from kerastx.data.prepare import prepare
+    from kerastx.data.python_docs import write_corpus as write_python_docs
     from kerastx.data.readers import read_labelled
     from kerastx.data.store import open_store
     from kerastx.models.classifier import build_classifier
@@ -26,9 +29,11 @@ if TYPE_CHECKING:
     from kerastx.models.pretraining import build_pretrainer
     from kerastx.runtime.session import load
     from kerastx.text.tokenizer import Tokenizer
+    from kerastx.training.losses import cross_entropy, pretraining_losses
+    from kerastx.training.metrics import pretraining_metrics
     from kerastx.training.optimizers import adamw
     from kerastx.training.schedules import WarmupLinearDecay
-    from kerastx_export import export_checkpoint as export
+    from kerastx_export.export import export_checkpoint as export
 
 __version__ = "0.1.0"
 
@@ -37,6 +42,7 @@ _MODULES = ("artifact", "errors", "runtime")
 
 # Public name -> "module:attribute".
 _HOMES = {
+    "Checkpoint": "kerastx.checkpoint.store:Checkpoint",
     "EncoderConfig": "kerastx.models.config:EncoderConfig",
     "Tokenizer": "kerastx.text.tokenizer:Tokenizer",
     "WarmupLinearDecay": "kerastx.training.schedules:WarmupLinearDecay",
@@ -44,17 +50,23 @@ _HOMES = {
     "build_classifier": "kerastx.models.classifier:build_classifier",
     "build_pretrainer": "kerastx.models.pretraining:build_pretrainer",
     "classification_dataset": "kerastx.data.pipeline:classification_dataset",
-    "export": "kerastx_export:export_checkpoint",
+    "cross_entropy": "kerastx.training.losses:cross_entropy",
+    "export": "kerastx_export.export:export_checkpoint",
     "load": "kerastx.runtime.session:load",
     "load_checkpoint": "kerastx.checkpoint.store:load_checkpoint",
     "open_store": "kerastx.data.store:open_store",
     "prepare": "kerastx.data.prepare:prepare",
     "pretraining_dataset": "kerastx.data.pipeline:pretraining_dataset",
+    "pretraining_losses": "kerastx.training.losses:pretraining_losses",
+    "pretraining_metrics": "kerastx.training.metrics:pretraining_metrics",
     "read_labelled": "kerastx.data.readers:read_labelled",
     "save_checkpoint": "kerastx.checkpoint.store:save_checkpoint",
+    "transfer_weights": "kerastx.checkpoint.weights:transfer_weights",
+    "write_python_docs": "kerastx.data.python_docs:write_corpus",
 }
 
 __all__ = [
+    "Checkpoint",
     "EncoderConfig",
     "Tokenizer",
     "WarmupLinearDecay",
@@ -63,14 +75,19 @@ __all__ = [
     "build_classifier",
     "build_pretrainer",
     "classification_dataset",
+    "cross_entropy",
     "export",
     "load",
     "load_checkpoint",
     "open_store",
     "prepare",
     "pretraining_dataset",
+    "pretraining_losses",
+    "pretraining_metrics",
     "read_labelled",
     "save_checkpoint",
+    "transfer_weights",
+    "write_python_docs",
 ]
 
 

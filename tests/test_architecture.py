@@ -43,9 +43,9 @@ UNITS = {
         ai_edge_litert="kerastx/runtime/engines/litert.py",
         onnxruntime="kerastx/runtime/engines/onnx.py",
     ),
-    "data": unit("text", "numpy tensorflow tensorflow_text"),
-    "layers": unit("", "keras"),
-    "models": unit("layers", "keras"),
+    "data": unit("text", "numpy scipy sklearn tensorflow tensorflow_text"),
+    "layers": unit("", "keras numpy"),
+    "models": unit("layers", "keras numpy"),
     "checkpoint": unit("text models", "keras numpy safetensors", keras_nlp="kerastx/checkpoint/keras_nlp.py"),
     "training": unit(
         "models checkpoint",

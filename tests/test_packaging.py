@@ -120,7 +120,7 @@ def test_the_wheel_holds_the_sources_and_nothing_else(wheel):
     }
     assert {name for name in names if name.endswith(".py")} == sources
     assert {name.split("/")[0] for name in names} == {"kerastx", "kerastx_export"}
-    assert "kerastx/py.typed" in names
+    assert {"kerastx/py.typed", "kerastx_export/py.typed"} <= set(names)
 
 
 def test_the_wheel_carries_licence_script_and_version(unpacked):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kerastx.cli.export import Recipe
 from kerastx.cli.options import Force
 
 
@@ -18,12 +19,16 @@ def demo(
         "build/export"
     ),
     steps: Annotated[int, typer.Option("--steps", min=1, help="Pretraining updates.")] = 600,
+    recipe: Annotated[Recipe, typer.Option("--recipe", help="How weights are stored.")] = Recipe.dynamic_wi8_afp32,
+    show_report: Annotated[bool, typer.Option("--show-report", help="Print report.md too.")] = False,
     force: Force = False,
 ) -> None:
     """Pretrain on Python's own documentation, fine-tune, export, verify, answer.
+
+    Finished parts below --output are used again; --force starts anew.
 
     Example: `kerastx demo --output build/demo --export build/export`
     """
     from kerastx.cli.demo_run import run_demo
 
-    run_demo(output, export, steps=steps, force=force)
+    run_demo(output, export, steps=steps, recipe=recipe.value, force=force, show_report=show_report)

@@ -32,8 +32,8 @@ def export(
 
     Example: `kerastx export build/classifier --output build/export --dev dev.tsv`
     """
-    from kerastx.cli.console import progress, say
     from kerastx.checkpoint.store import load_checkpoint
+    from kerastx.cli.console import progress, say
     from kerastx.data.readers import read_labelled
     from kerastx_export.export import export_checkpoint
 

@@ -18,8 +18,8 @@ class Documents(StrEnum):
 
 
 class EncodingErrors(StrEnum):
-    strict = "strict"
-    replace = "replace"
+    STRICT = "strict"
+    REPLACE = "replace"
 
 
 def prepare(
@@ -36,7 +36,7 @@ def prepare(
     cased: Annotated[bool, typer.Option("--cased", help="Keep upper case and accents apart.")] = False,
     encoding_errors: Annotated[
         EncodingErrors, typer.Option("--encoding-errors", help="What to do with bytes that are not UTF-8.")
-    ] = EncodingErrors.strict,
+    ] = EncodingErrors.STRICT,
     force: Force = False,
 ) -> None:
     """Turn text files or folders into a token store for pretraining.
@@ -46,6 +46,7 @@ def prepare(
     """
     from kerastx.cli.console import progress, say
     from kerastx.data.prepare import prepare as prepare_store
+    from kerastx.text.tokenizer import Tokenizer
 
     if (vocabulary_size is None) == (tokenizer is None):
         raise typer.BadParameter("give exactly one of --vocabulary-size and --tokenizer")
@@ -54,7 +55,7 @@ def prepare(
             corpus,
             output,
             vocabulary_size=vocabulary_size,
-            tokenizer=tokenizer,
+            tokenizer=Tokenizer.load(tokenizer) if tokenizer else None,
             documents=documents.value,
             lowercase=not cased,
             encoding_errors=encoding_errors.value,

@@ -15,10 +15,12 @@ from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.data.cooccurrence import cooccurrence_vectors
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
+from kerastx.models.pretraining import start_from_counts
 from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
@@ -41,6 +43,7 @@ class PretrainRequest:
     learning_rate: float = 1e-3
     whole_word: bool = False
     norm: str = "post-norm"
+    dropout_rate: float = 0.1
     save_every: int = 500
     keep: int = 2
     seed: int = 1
@@ -89,10 +92,11 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         validation=_validation(dataset),
         resume=request.resume,
         callbacks=[FitProgress("pretrain", total_steps)],
+        facts={"unigram_entropy": store.unigram_entropy},
         say=say,
     )
     say(describe_result(request.output, logs, store))
-    return {**logs, "unigram_entropy": store.unigram_entropy}
+    return logs
 
 
 def describe_result(output: Path, logs: dict[str, float], store: TokenStore) -> str:
@@ -111,9 +115,12 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             request.preset,
             vocabulary_size=store.tokenizer.vocabulary_size,
             norm=request.norm,
+            dropout_rate=request.dropout_rate,
             max_sequence_length=max(512, request.max_length),
         )
         model = build_model("pretraining", config)
+        vectors = cooccurrence_vectors(store, config.hidden_dim, seed=request.seed)
+        start_from_counts(model, store.token_counts(), vectors)
     else:
         source = load_checkpoint(request.start)
         if source.tokenizer.sha256 != store.tokenizer.sha256:

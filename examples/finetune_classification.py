@@ -1,0 +1,72 @@
+"""Fine-tune a pretrained encoder into a classifier with `compile()` and `fit()`, then export and run it.
+
+    python examples/finetune_classification.py --from build/example-pretrained --train train.tsv --dev dev.tsv \
+        --output build/example-classifier
+
+The rows are TSV, CSV or JSONL with a header: text or sentence, and label.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import keras
+
+import kerastx
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--from", dest="start", type=Path, required=True, help="pretrained checkpoint")
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--dev", type=Path, required=True)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--max-length", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="folder of checkpoint/ and export/")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> float:
+    """Train, export, and return the dev accuracy of the Keras model."""
+    options = parse_arguments(arguments)
+    keras.utils.set_random_seed(options.seed)
+    train = kerastx.read_labelled(options.train)
+    dev = kerastx.read_labelled(options.dev, labels=train.label_names)
+    pretrained = kerastx.load_checkpoint(options.start)
+
+    # A classifier over the same encoder: everything but its new head starts from the pretrained weights.
+    model = kerastx.build_classifier(pretrained.config, num_classes=len(train.label_names))
+    kerastx.transfer_weights(pretrained.model, model)
+    settings = {"batch_size": options.batch_size, "max_length": options.max_length}
+    batches = kerastx.classification_dataset(train, pretrained.tokenizer, seed=options.seed, **settings)
+    model.compile(
+        optimizer=kerastx.adamw(options.learning_rate, total_steps=options.epochs * len(batches)),
+        loss={"logits": kerastx.cross_entropy()},
+        weighted_metrics={"logits": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
+        jit_compile=False,
+    )
+    dev_batches = kerastx.classification_dataset(dev, pretrained.tokenizer, **settings)
+    history = model.fit(batches, epochs=options.epochs, validation_data=dev_batches, shuffle=False)
+
+    checkpoint = kerastx.Checkpoint(
+        model=model,
+        tokenizer=pretrained.tokenizer,
+        config=pretrained.config,
+        task="classification",
+        labels=train.label_names,
+        max_length=options.max_length,
+    )
+    kerastx.save_checkpoint(options.output / "checkpoint", checkpoint)
+    report = kerastx.export(checkpoint, options.output / "export", dev=dev)
+    print(report.summary())
+    for text, answer in zip(dev.texts[:3], kerastx.load(report.paths[0])(dev.texts[:3]), strict=True):
+        print(f"{answer.label} {answer.probability:.2f}  {text}")
+    return history.history["val_accuracy"][-1]
+
+
+if __name__ == "__main__":
+    main()

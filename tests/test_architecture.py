@@ -44,7 +44,7 @@ UNITS = {
         onnxruntime="kerastx/runtime/engines/onnx.py",
     ),
     "data": unit("text", "numpy scipy sklearn tensorflow tensorflow_text"),
-    "layers": unit("", "keras numpy"),
+    "layers": unit("", "keras"),
     "models": unit("layers", "keras numpy"),
     "checkpoint": unit("text models", "keras numpy safetensors", keras_nlp="kerastx/checkpoint/keras_nlp.py"),
     "training": unit(

@@ -1,7 +1,7 @@
 """A trained checkpoint -> small files that answer on a CPU, a phone or a web page, compared before they are kept.
 
-    export_checkpoint   checkpoint -> .tflite and .onnx, report.json and report.md
-    verify_file         does a file still answer like its checkpoint?
+export_checkpoint   checkpoint -> .tflite and .onnx, report.json and report.md
+verify_file         does a file still answer like its checkpoint?
 """
 
 from __future__ import annotations

@@ -110,4 +110,4 @@ class OnnxBuilder:
         return seal(graph.content, manifest_of(self.checkpoint, recipe), self.engine_format)
 
 
-BUILDERS = {"tflite": TfliteBuilder, "onnx": OnnxBuilder}
+BUILDERS: dict[str, type[TfliteBuilder] | type[OnnxBuilder]] = {"tflite": TfliteBuilder, "onnx": OnnxBuilder}

@@ -31,9 +31,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     """
     function = tf.function(serving_function(model), input_signature=input_specs())
     with _quiet_tf2onnx():
-        proto, _ = tf2onnx.convert.from_function(
-            function, input_signature=input_specs(), opset=TF2ONNX_OPSET
-        )
+        proto, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=TF2ONNX_OPSET)
     check_standard(proto)
     fused = onnx_fusion.fuse(proto)
     fused.producer_name = "kerastx"

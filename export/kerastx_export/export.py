@@ -64,11 +64,8 @@ def export_checkpoint(
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = []
         for kind, name in zip(formats, names, strict=True):
-            report_progress(f"export {kind}", 0, 4)
             builder = BUILDERS[kind](checkpoint, folder)
-            files.append(
-                _export(builder, stored_as, folder / name, comparison, lambda done, k=kind: report_progress(f"export {k}", done, 4))
-            )
+            files.append(_export(builder, stored_as, folder / name, comparison, report_progress))
         report = Report(
             task=checkpoint.task,
             labels=checkpoint.labels,
@@ -91,9 +88,14 @@ def _export(
     recipe: Recipe,
     path: Path,
     comparison: Comparison,
-    done: Callable[[int], None],
+    progress: Progress,
 ) -> FileReport:
     """Write the file of one format to `path` and return what was measured on it."""
+
+    def done(steps: int) -> None:
+        progress(f"export {builder.engine_format}", steps, 4)
+
+    done(0)
     fp32 = builder.graph(RECIPES["fp32"])
     constants.check_weights(builder.checkpoint.model, fp32.constants)
     done(1)

@@ -182,7 +182,7 @@ def _works_on_last_axis(node: ir.Node, position: int) -> bool:
 def _leave_leading_axes(reshape: ir.Node, *, was_rank_3: bool) -> None:
     """Make a Reshape keep its first two axes; drop it where nothing is left to do."""
     source, target = reshape.inputs[0], reshape.outputs[0]
-    inner = [size for size in target.shape[1 if len(target.shape) == 2 else 2 :]]
+    inner = list(target.shape[1 if len(target.shape) == 2 else 2 :])
     if was_rank_3 and len(inner) == 1:
         ir.convenience.replace_all_uses_with(target, source)
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastx.checkpoint.store import Checkpoint, replace_folder, write_checkpoint_files, write_json
+from kerastx.checkpoint.store import Checkpoint, read_config, replace_folder, write_checkpoint_files, write_json
 from kerastx.checkpoint.weights import (
     assign_weights,
     optimizer_arrays,
@@ -86,7 +86,7 @@ def load_step(folder: Path, checkpoint: Checkpoint, settings: dict[str, Any]) ->
     ]
     if differences:
         raise SettingsChangedError(f"{folder}: cannot resume with other settings: " + "; ".join(differences))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_config(folder)
     weights = read_arrays(folder / "model.safetensors", sha256=config["sha256"]["model.safetensors"])
     training = read_arrays(folder / "training.safetensors", sha256=values["sha256"]["training.safetensors"])
     random = read_arrays(folder / "random.safetensors", sha256=values["sha256"]["random.safetensors"])

@@ -113,7 +113,8 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
     """Write a safetensors file through a temporary sibling; return its SHA-256."""
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        # Not ascontiguousarray: that makes a scalar, like the optimizer's step, an array of one.
+        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, temporary)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"cannot write {path}: {error}") from error

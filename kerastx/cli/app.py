@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from kerastx import __version__
 from kerastx.cli import demo, evaluate, export, finetune, prepare, pretrain, run, verify
 from kerastx.errors import KerastxError
 
@@ -19,6 +21,18 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """From raw text to one small verified file that takes text and answers."""
+    if version:
+        print(f"kerastx {__version__}")
+        raise typer.Exit
+
+
 app.command("prepare")(prepare.prepare)
 app.command("pretrain")(pretrain.pretrain)
 app.add_typer(finetune.app, name="finetune")

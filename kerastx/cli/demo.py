@@ -9,6 +9,7 @@ import typer
 
 from kerastx.cli.export import Recipe
 from kerastx.cli.options import Force
+from kerastx.cli.quiet import import_tensorflow
 
 
 def demo(
@@ -29,6 +30,7 @@ def demo(
 
     Example: `kerastx demo --output build/demo --export build/export`
     """
+    import_tensorflow("all")
     from kerastx.cli.demo_run import run_demo
 
     run_demo(output, export, steps=steps, recipe=recipe.value, force=force, show_report=show_report)

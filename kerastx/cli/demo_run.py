@@ -91,7 +91,7 @@ def _pretrain(output: Path, steps: int) -> dict[str, float]:
             steps=steps,
             batch_size=16,
             max_length=64,
-            learning_rate=2e-3,
+            learning_rate=5e-4,
             dropout_rate=0.0,  # minutes of training underfit: noise in the layers only slows them
             save_every=100,
             keep=1,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import Json, LabelColumn, TextColumn
+from kerastx.cli.quiet import import_tensorflow
 
 
 def evaluate(
@@ -41,6 +42,7 @@ def evaluate(
 def _predictor(source: Path):
     """Return task, labels and a function from texts to probabilities (N, C)."""
     if source.is_dir() or not source.suffix:
+        import_tensorflow("train")
         from kerastx.analysis.predict import predict_probabilities
         from kerastx.checkpoint.store import load_checkpoint
         from kerastx.errors import CheckpointError

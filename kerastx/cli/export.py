@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import Dev, Force, Json, LabelColumn, TextColumn
+from kerastx.cli.quiet import import_tensorflow
 
 
 class Recipe(StrEnum):
@@ -32,6 +33,7 @@ def export(
 
     Example: `kerastx export build/classifier --output build/export --dev dev.tsv`
     """
+    import_tensorflow("export")
     from kerastx.checkpoint.store import load_checkpoint
     from kerastx.cli.console import progress, say
     from kerastx.data.readers import read_labelled

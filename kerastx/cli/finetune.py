@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import BatchSize, Dev, Force, Json, LabelColumn, Seed, TextColumn
+from kerastx.cli.quiet import import_tensorflow
 
 app = typer.Typer(no_args_is_help=True, help="Train a pretrained encoder on a task.", rich_markup_mode="markdown")
 
@@ -44,6 +45,7 @@ def classify(
     Example: `kerastx finetune classify --train train.tsv --dev dev.tsv --from build/pretrained
     --output build/classifier`
     """
+    import_tensorflow("train")
     from kerastx.cli.finetune_run import FinetuneRequest, run_finetuning
 
     scores = run_finetuning(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import BatchSize, Force, Json, Seed
+from kerastx.cli.quiet import import_tensorflow
 
 
 class Preset(StrEnum):
@@ -34,10 +35,13 @@ def pretrain(
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was cut.")] = False,
     batch_size: BatchSize = 32,
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens of a pair.")] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 5e-4,
     whole_word: Annotated[bool, typer.Option("--whole-word", help="Mask whole words.")] = False,
     norm: Annotated[Norm, typer.Option("--norm", help="Where the norms stand.")] = Norm.post,
     dropout_rate: Annotated[float, typer.Option("--dropout-rate", help="In every layer, as BERT.")] = 0.1,
+    random_start: Annotated[
+        bool, typer.Option("--random-start", help="Random weights, not a start from counting the corpus.")
+    ] = False,
     save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between checkpoints.")] = 500,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Newest checkpoints that stay.")] = 2,
     seed: Seed = 1,
@@ -52,6 +56,7 @@ def pretrain(
         raise typer.BadParameter("give exactly one of --steps and --minutes")
     if resume and force:
         raise typer.BadParameter("--resume continues a run, --force replaces it: give one")
+    import_tensorflow("train")
     from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
 
     request = PretrainRequest(
@@ -68,6 +73,7 @@ def pretrain(
         whole_word=whole_word,
         norm=norm.value,
         dropout_rate=dropout_rate,
+        random_start=random_start,
         save_every=save_every,
         keep=keep,
         seed=seed,

@@ -20,7 +20,7 @@ from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
-from kerastx.models.pretraining import start_from_counts
+from kerastx.models.warm_start import start_from_counts
 from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
@@ -40,10 +40,11 @@ class PretrainRequest:
     resume: bool = False
     batch_size: int = 32
     max_length: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     whole_word: bool = False
     norm: str = "post-norm"
     dropout_rate: float = 0.1
+    random_start: bool = False
     save_every: int = 500
     keep: int = 2
     seed: int = 1
@@ -119,8 +120,10 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             max_sequence_length=max(512, request.max_length),
         )
         model = build_model("pretraining", config)
-        vectors = cooccurrence_vectors(store, config.hidden_dim, seed=request.seed)
-        start_from_counts(model, store.token_counts(), vectors)
+        if not (request.random_start or (request.resume and step_folders(request.output))):
+            say("counting which tokens stand together ...")
+            vectors = cooccurrence_vectors(store, config.hidden_dim, seed=request.seed)
+            start_from_counts(model, store.token_counts(), vectors, seed=request.seed)
     else:
         source = load_checkpoint(request.start)
         if source.tokenizer.sha256 != store.tokenizer.sha256:
@@ -151,6 +154,7 @@ def _settings(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoin
         "max_length": request.max_length,
         "learning_rate": request.learning_rate,
         "whole_word": request.whole_word,
+        "random_start": request.random_start,
         "save_every": request.save_every,
         "seed": request.seed,
     }

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import Dev, LabelColumn, TextColumn
+from kerastx.cli.quiet import import_tensorflow
 
 
 def verify(
@@ -22,11 +23,13 @@ def verify(
     Example: `kerastx verify build/export/classification-dynamic_wi8_afp32.tflite --checkpoint build/classifier`
     """
     from kerastx.artifact import read_manifest
+
+    read_manifest(file)  # a broken file is told in milliseconds, not after TensorFlow has started
+    import_tensorflow("export")
     from kerastx.checkpoint.store import load_checkpoint
     from kerastx.data.readers import read_labelled
     from kerastx_export.verify import verify as verify_file
 
-    read_manifest(file)  # a broken file is told in milliseconds, not after TensorFlow has started
     loaded = load_checkpoint(checkpoint)
     rows = None
     if dev is not None:

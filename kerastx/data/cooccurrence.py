@@ -20,26 +20,26 @@ CHUNK = 1 << 18
 
 
 def cooccurrence_vectors(store: TokenStore, hidden_dim: int, *, seed: int) -> np.ndarray:
-    """Return float32 (V, D): a vector per token, all of length 1; tokens with like neighbours have like vectors.
+    """Return float32 (V, D): a vector per token, of length 1; tokens with like neighbours have like vectors.
+
+    The vector of a token that never occurs is 0.
 
     Args:
-        store: whose sentences are counted; neighbours do not reach across sentences' documents.
+        store: whose tokens are counted, as one text: the few neighbours across a document's end do not matter.
         hidden_dim: D.
-        seed: of the randomized singular value decomposition, and of the vectors of tokens that never occur.
+        seed: of the randomized singular value decomposition and of the rotation.
     """
     information = _positive_information(_neighbour_counts(store))
     rank = min(hidden_dim, information.shape[0] - 1)
     left, values, _ = randomized_svd(information, rank, n_iter=2, random_state=seed)
     vectors = np.zeros((information.shape[0], hidden_dim), "float32")
-    vectors[:, :rank] = left * np.sqrt(values)
-    random = np.random.default_rng(seed)
+    seen = np.diff(information.indptr) > 0
+    vectors[seen, :rank] = (left * np.sqrt(values))[seen]
     # A rotation spreads what the first directions hold over all, as layers with equal rates for all expect.
-    rotation, _ = np.linalg.qr(random.normal(size=(hidden_dim, hidden_dim)))
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(hidden_dim, hidden_dim)))
     vectors = vectors @ rotation.astype("float32")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unseen = lengths[:, 0] < 1e-6
-    vectors[unseen] = random.normal(size=(int(unseen.sum()), hidden_dim))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-12)
 
 
 def _neighbour_counts(store: TokenStore) -> sparse.csr_matrix:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerastx.layers.normalization import LayerNormalization
@@ -11,28 +10,6 @@ from kerastx.layers.normalization import LayerNormalization
 
 def _normal(stddev: float):
     return keras.initializers.TruncatedNormal(stddev=stddev)
-
-
-@keras.saving.register_keras_serializable("kerastx")
-class Sinusoids(keras.initializers.Initializer):
-    """Sines and cosines of falling frequency (Vaswani et al., 2017, section 3.5), scaled to a standard deviation.
-
-    As the start of a learned table they save most of the steps that attention otherwise needs to find out which
-    positions are neighbours: a shift is one linear map from the beginning.
-    """
-
-    def __init__(self, stddev: float):
-        self.stddev = stddev
-
-    def __call__(self, shape, dtype=None):
-        length, hidden_dim = shape
-        frequencies = 10000.0 ** (-np.arange((hidden_dim + 1) // 2) * 2.0 / hidden_dim)
-        angles = np.arange(length)[:, None] * frequencies
-        table = np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(length, -1)[:, :hidden_dim]
-        return ops.convert_to_tensor(table * self.stddev * np.sqrt(2.0), dtype=dtype)
-
-    def get_config(self):
-        return {"stddev": self.stddev}
 
 
 @keras.saving.register_keras_serializable("kerastx")
@@ -118,7 +95,7 @@ class InputEmbeddings(keras.layers.Layer):
         self.positions = self.add_weight(
             name="positions",
             shape=(self.max_sequence_length, hidden_dim),
-            initializer=Sinusoids(self.initializer_range),
+            initializer=_normal(self.initializer_range),
         )
         self.segments = self.add_weight(
             name="segments",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from kerastx.layers.masked_lm_head import MaskedLMHead
 from kerastx.layers.pooling import FirstTokenPooler
@@ -34,20 +33,3 @@ def build_pretrainer(config: EncoderConfig) -> keras.Model:
         },
         name="pretrainer",
     )
-
-
-def start_from_counts(model: keras.Model, token_counts: np.ndarray, token_vectors: np.ndarray) -> None:
-    """Give a fresh `build_pretrainer` model what counting the corpus tells, before the first step.
-
-    The output bias becomes the log frequency of each token, so that training starts at the unigram entropy and not
-    at log V; the tied table starts from vectors in which tokens with like neighbours are near.
-
-    Args:
-        token_counts: int (V,), how often each token stands in the corpus.
-        token_vectors: float32 (V, D), of length 1.
-    """
-    frequencies = (token_counts + 1.0) / (token_counts.sum() + len(token_counts))
-    model.get_layer("masked_lm_head").bias.assign(np.log(frequencies).astype("float32"))
-    embedding = model.get_layer("token_embedding")
-    # As long, on average, as the random vectors that they replace.
-    embedding.table.assign(token_vectors * (embedding.initializer_range * embedding.hidden_dim**0.5))

@@ -33,6 +33,7 @@ def adamw(
         weight_decay=weight_decay,
         epsilon=1e-6,
         global_clipnorm=global_clipnorm,
+        name="adamw",  # part of the paths in a checkpoint: Keras would number a second optimizer of a process
     )
     optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
     return optimizer

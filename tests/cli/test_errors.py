@@ -1,0 +1,140 @@
+"""A user's mistake is one line, exit code 1 or 2, and nothing half-written."""
+
+from __future__ import annotations
+
+import pytest
+
+from kerastx.cli.app import main
+
+
+@pytest.fixture
+def kerastx(capsys):
+    """Run a command line; return exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "corpus.txt").write_text("One sentence. Another one.\n\nA second text. With two.\n" * 3)
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "latin1.txt").write_bytes(b"fine\ncaf\xe9\n")
+    (tmp_path / "rows.tsv").write_text("label\ttext\nyes\tgood\nno\tbad\n")
+    (tmp_path / "one_label.tsv").write_text("label\ttext\nyes\tgood\nyes\tfine\n")
+    (tmp_path / "strange.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
+    (tmp_path / "strange.onnx").write_bytes(b"not a model at all")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    return tmp_path
+
+
+CASES = {
+    "missing corpus": (
+        "prepare --corpus {0}/none.txt --vocabulary-size 100 --output {0}/out",
+        1,
+        "none.txt",
+    ),
+    "empty corpus": (
+        "prepare --corpus {0}/empty.txt --vocabulary-size 100 --output {0}/out",
+        1,
+        "no text",
+    ),
+    "not UTF-8": (
+        "prepare --corpus {0}/latin1.txt --vocabulary-size 100 --output {0}/out",
+        1,
+        "latin1.txt:2",
+    ),
+    "two tokenizers": (
+        "prepare --corpus {0}/corpus.txt --vocabulary-size 100 --tokenizer {0} --output {0}/out",
+        2,
+        "exactly one of",
+    ),
+    "no tokenizer": ("prepare --corpus {0}/corpus.txt --output {0}/out", 2, "exactly one of"),
+    "tokenizer is no tokenizer": (
+        "prepare --corpus {0}/corpus.txt --tokenizer {0}/rows.tsv --output {0}/out",
+        1,
+        "rows.tsv",
+    ),
+    "output is not ours": (
+        "prepare --corpus {0}/corpus.txt --vocabulary-size 100 --output {0}/mine --force",
+        1,
+        "mine",
+    ),
+    "missing store": ("pretrain --data {0}/none --output {0}/out --steps 1", 1, "none"),
+    "steps and minutes": ("pretrain --data {0} --output {0}/out --steps 1 --minutes 1", 2, "exactly one of"),
+    "resume and force": ("pretrain --data {0} --output {0}/out --steps 1 --resume --force", 2, "give one"),
+    "unknown preset": ("pretrain --data {0} --output {0}/out --steps 1 --preset huge", 2, "huge"),
+    "missing rows": (
+        "finetune classify --train {0}/none.tsv --from {0} --output {0}/out",
+        1,
+        "none.tsv",
+    ),
+    "one label": (
+        "finetune classify --train {0}/one_label.tsv --from {0} --output {0}/out",
+        1,
+        "at least 2 labels",
+    ),
+    "no checkpoint": (
+        "finetune classify --train {0}/rows.tsv --from {0}/mine --output {0}/out",
+        1,
+        "not a checkpoint",
+    ),
+    "existing output": (
+        "finetune classify --train {0}/rows.tsv --from {0} --output {0}/mine",
+        1,
+        "--force",
+    ),
+    "export of nothing": ("export {0}/none --output {0}/out", 1, "expected a checkpoint folder"),
+    "unknown format": ("export {0}/none --output {0}/out --formats pb", 2, "expected tflite, onnx"),
+    "run a missing file": ("run {0}/none.tflite hello", 1, "none.tflite"),
+    "run a strange tflite": ("run {0}/strange.tflite hello", 1, "not a kerastx file"),
+    "run a strange onnx": ("run {0}/strange.onnx hello", 1, "strange.onnx"),
+    "run a text": ("run {0}/rows.tsv hello", 1, "rows.tsv"),
+    "evaluate a missing file": ("evaluate {0}/none.onnx --data {0}/rows.tsv", 1, "none.onnx"),
+    "evaluate a missing checkpoint": ("evaluate {0}/none --data {0}/rows.tsv", 1, "none"),
+    "verify a strange file": ("verify {0}/strange.onnx --checkpoint {0}", 1, "strange.onnx"),
+    "unknown verb": ("translate {0}", 2, "translate"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_one_line_and_leaves_nothing(kerastx, files, name):
+    line, code, part = CASES[name]
+    before = {path: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    found, out, err = kerastx(*line.format(files).split())
+    assert found == code, err
+    assert part in " ".join(err.split()), err
+    assert "Traceback" not in err
+    assert out == ""
+    if code == 1:
+        assert err.splitlines()[-1].startswith("error: ")
+        assert sum(text.startswith("error: ") for text in err.splitlines()) == 1
+    assert {path: path.read_bytes() for path in files.rglob("*") if path.is_file()} == before
+    assert not (files / "out").exists()
+
+
+def test_all_wrong_rows_are_counted_before_anything_is_trained(kerastx, files):
+    (files / "wrong.tsv").write_text("label\ttext\nyes\tgood\nno\n\tno label\nno\tbad\n")
+    code, _, err = kerastx(
+        "finetune", "classify", "--train", files / "wrong.tsv", "--from", files, "--output", files / "out"
+    )
+    assert code == 1
+    assert "wrong.tsv:3: expected" in err
+    assert "1 more wrong row" in err
+
+
+def test_prepare_works_and_does_not_replace(kerastx, files):
+    arguments = ("prepare", "--corpus", files / "corpus.txt", "--vocabulary-size", 100, "--output", files / "store")
+    code, _, err = kerastx(*arguments)
+    assert code == 0, err
+    assert "unigram entropy" in err
+    code, _, err = kerastx(*arguments)
+    assert code == 1
+    assert "--force" in err
+    assert kerastx(*arguments, "--force")[0] == 0

@@ -1,0 +1,107 @@
+"""A pretraining process is killed and resumed: the losses are those of an unbroken run, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from kerastx.data.prepare import prepare
+from kerastx.training.callbacks import read_log
+
+STEPS = 40
+SAVE_EVERY = 10
+WORDS = "river stone light water bird green house small old man walks sees over under near far away home".split()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kill")
+    lines = []
+    for document in range(30):
+        for sentence in range(6):
+            words = [WORDS[(document * 7 + sentence * 3 + k * (document % 5 + 1)) % len(WORDS)] for k in range(8)]
+            lines.append(" ".join(words).capitalize() + ".")
+        lines.append("")
+    (folder / "corpus.txt").write_text("\n".join(lines))
+    prepare([folder / "corpus.txt"], folder / "store", vocabulary_size=120)
+    return folder / "store"
+
+
+def command(store, output, *more: str) -> list[str]:
+    sizes = ["--preset", "tiny", "--batch-size", "4", "--max-length", "16", "--steps", str(STEPS)]
+    saving = ["--save-every", str(SAVE_EVERY), "--keep", "2"]
+    verb = [sys.executable, "-c", "from kerastx.cli.app import main; main()", "pretrain"]
+    return [*verb, "--data", str(store), "--output", str(output), *sizes, *saving, *more]
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def unbroken(store, tmp_path_factory):
+    output = tmp_path_factory.mktemp("unbroken") / "run"
+    result = run(command(store, output))
+    assert result.returncode == 0, result.stderr
+    return output
+
+
+def start_and_kill(store, output, *more: str) -> None:
+    """Start a run and send SIGKILL as soon as its second checkpoint stands."""
+    process = subprocess.Popen(command(store, output, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    awaited = output / "steps" / f"step-{2 * SAVE_EVERY:09d}"
+    deadline = time.monotonic() + 200
+    while not awaited.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (output / "config.json").exists()
+
+
+def test_a_killed_and_resumed_run_has_the_losses_of_an_unbroken_one(store, unbroken, tmp_path):
+    output = tmp_path / "run"
+    start_and_kill(store, output)
+    # The newest checkpoint of a crash may be damaged too: the one before it must do.
+    newest = sorted((output / "steps").glob("step-*"))[-1]
+    damaged = newest / "model.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    result = run(command(store, output, "--resume"))
+    assert result.returncode == 0, result.stderr
+    assert "truncated or altered" in result.stderr
+    assert "resuming at step" in result.stderr
+
+    def without_speed(rows):
+        return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+
+    expected, found = (without_speed(read_log(folder / "training.csv")) for folder in (unbroken, output))
+    assert len(expected) == STEPS // SAVE_EVERY
+    assert found == expected
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (unbroken, output)]
+    assert weights[0] == weights[1]
+
+
+def test_a_finished_run_is_not_overwritten_and_not_resumed_with_other_settings(store, unbroken):
+    before = (unbroken / "model.safetensors").read_bytes()
+    result = run(command(store, unbroken))
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert "continue it with --resume, or replace it with --force" in result.stderr
+    result = run(command(store, unbroken, "--resume", "--seed", "9"))
+    assert result.returncode == 1
+    assert "cannot resume with other settings: seed was 1, is 9" in result.stderr
+    assert (unbroken / "model.safetensors").read_bytes() == before
+
+
+def test_a_finished_run_says_how_good_it_became(unbroken):
+    training = json.loads((unbroken / "config.json").read_text())["training"]
+    assert training["logs"]["steps"] == STEPS
+    assert 0 < training["logs"]["unigram_entropy"] < 6
+    assert len(list((unbroken / "steps").iterdir())) == 2

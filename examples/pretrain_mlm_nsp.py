@@ -26,7 +26,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--max-length", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--dropout-rate", type=float, default=0.0, help="short runs underfit; BERT: 0.1")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
     return parser.parse_args(arguments)
@@ -41,10 +42,14 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
         store = kerastx.prepare(
             corpus, Path(folder) / "store", vocabulary_size=options.vocabulary_size, documents=options.documents
         )
-        config = kerastx.EncoderConfig.preset(options.preset, vocabulary_size=store.tokenizer.vocabulary_size)
+        config = kerastx.EncoderConfig.preset(
+            options.preset, vocabulary_size=store.tokenizer.vocabulary_size, dropout_rate=options.dropout_rate
+        )
 
         # The whole of pretraining: a Keras model, a tf.data dataset, compile and fit.
         model = kerastx.build_pretrainer(config)
+        # What counting the corpus tells, put into the weights: the loss starts far below the unigram entropy.
+        kerastx.start_from_counts(model, store.token_counts(), store.token_vectors(config.hidden_dim))
         model.compile(
             optimizer=kerastx.adamw(options.learning_rate, total_steps=options.steps),
             loss=kerastx.pretraining_losses(),

@@ -5,7 +5,7 @@ machine with only the runtime installed never meets keras or tensorflow.
 
     text and data   Tokenizer, prepare, open_store, pretraining_dataset, write_python_docs,
                     read_labelled, classification_dataset
-    models          EncoderConfig, build_pretrainer, build_classifier
+    models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics
     checkpoints     Checkpoint, save_checkpoint, load_checkpoint, transfer_weights
     files           export (checkpoint -> .tflite and .onnx), load (.tflite or .onnx -> answers)
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kerastx.models.classifier import build_classifier
     from kerastx.models.config import EncoderConfig
     from kerastx.models.pretraining import build_pretrainer
+    from kerastx.models.warm_start import start_from_counts
     from kerastx.runtime.session import load
     from kerastx.text.tokenizer import Tokenizer
     from kerastx.training.losses import cross_entropy, pretraining_losses
@@ -61,6 +62,7 @@ _HOMES = {
     "pretraining_metrics": "kerastx.training.metrics:pretraining_metrics",
     "read_labelled": "kerastx.data.readers:read_labelled",
     "save_checkpoint": "kerastx.checkpoint.store:save_checkpoint",
+    "start_from_counts": "kerastx.models.warm_start:start_from_counts",
     "transfer_weights": "kerastx.checkpoint.weights:transfer_weights",
     "write_python_docs": "kerastx.data.python_docs:write_corpus",
 }
@@ -86,6 +88,7 @@ __all__ = [
     "pretraining_metrics",
     "read_labelled",
     "save_checkpoint",
+    "start_from_counts",
     "transfer_weights",
     "write_python_docs",
 ]

@@ -15,7 +15,6 @@ from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
-from kerastx.data.cooccurrence import cooccurrence_vectors
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.errors import CheckpointError, DataError
@@ -122,7 +121,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
         model = build_model("pretraining", config)
         if not (request.random_start or (request.resume and step_folders(request.output))):
             say("counting which tokens stand together ...")
-            vectors = cooccurrence_vectors(store, config.hidden_dim, seed=request.seed)
+            vectors = store.token_vectors(config.hidden_dim, seed=request.seed)
             start_from_counts(model, store.token_counts(), vectors, seed=request.seed)
     else:
         source = load_checkpoint(request.start)

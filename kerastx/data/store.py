@@ -75,6 +75,12 @@ class TokenStore:
         parts = (self.tokens[start : start + COUNT_CHUNK] for start in range(0, self.num_tokens, COUNT_CHUNK))
         return sum((np.bincount(part, minlength=size) for part in parts), np.zeros(size, np.int64))
 
+    def token_vectors(self, hidden_dim: int, *, seed: int = 1) -> np.ndarray:
+        """Return float32 (V, D): like vectors for tokens with like neighbours; see `cooccurrence_vectors`."""
+        from kerastx.data.cooccurrence import cooccurrence_vectors
+
+        return cooccurrence_vectors(self, hidden_dim, seed=seed)
+
 
 def write_store(
     path: str | os.PathLike[str],

@@ -150,8 +150,8 @@ def test_batches_hold_texts_of_about_the_same_length(store, examples):
 def test_labels_stay_with_their_texts(store, examples):
     expected = {name_of(number): label for number, label in enumerate(examples.label_ids)}
     dataset = classification_dataset(examples, store.tokenizer, batch_size=16, max_length=128, seed=0)
-    for inputs, labels in dataset.as_numpy_iterator():
-        for row, label in zip(inputs["token_ids"], labels, strict=True):
+    for inputs, targets in dataset.as_numpy_iterator():
+        for row, label in zip(inputs["token_ids"], targets["logits"], strict=True):
             assert expected[" ".join(store.tokenizer.decode(row).split()[:8])] == label
 
 

@@ -194,9 +194,11 @@ def _manifest(manifest_json: str, tokenizer: str, digest: str) -> Manifest:
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ArtifactError(f'has a manifest of another kind: expected "format": "{FORMAT}"')
     version = values.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if type(version) is not int or version < 1:
+        raise ArtifactError(f"has a manifest with a wrong entry: version is {version!r}")
+    if version > VERSION:
         raise ArtifactError(
-            f"is an artifact of version {version!r} and this kerastx reads up to {VERSION}; update kerastx"
+            f"is an artifact of version {version} and this kerastx reads up to {VERSION}; update kerastx"
         )
     expected = {entry.name for entry in dataclasses.fields(Manifest)} - {"tokenizer", "sha256"}
     if wrong := sorted(expected ^ values.keys()):
@@ -221,11 +223,15 @@ def _problem(values: dict[str, Any]) -> str:
             return f"{name} is not an object"
     for side in ("inputs", "outputs"):
         tensors = values["signature"].get(side)
-        if not isinstance(tensors, list) or not all(
-            isinstance(tensor, dict) and {"name", "dtype", "shape"} <= tensor.keys() for tensor in tensors
-        ):
+        if not isinstance(tensors, list) or not all(_is_tensor(tensor) for tensor in tensors):
             return f"signature.{side} is not a list of tensors with name, dtype and shape"
     return ""
+
+
+def _is_tensor(value: Any) -> bool:
+    if not isinstance(value, dict) or not {"name", "dtype", "shape"} <= value.keys():
+        return False
+    return isinstance(value["name"], str) and isinstance(value["dtype"], str) and isinstance(value["shape"], list)
 
 
 def _append_zip(model: bytes, members: dict[str, str]) -> bytes:
@@ -245,6 +251,9 @@ def _zip_members(content: bytes, *names: str) -> Iterator[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in names:
+                # Other methods cannot be read piece by piece: a bomb would be whole in memory before it is counted.
+                if archive.getinfo(name).compress_type != zipfile.ZIP_DEFLATED:
+                    raise _DamageError(f"its {name} is not deflated")
                 with archive.open(name) as member:
                     # The size in the directory is the writer's word; what comes out is counted.
                     data = member.read(_MAX_MEMBER_BYTES + 1)
@@ -258,7 +267,7 @@ def _zip_members(content: bytes, *names: str) -> Iterator[str]:
         zlib.error,
         ValueError,
         RuntimeError,
-        NotImplementedError,
+        OverflowError,
         EOFError,
         OSError,
     ) as error:

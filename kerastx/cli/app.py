@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -47,18 +48,40 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one verb: exit 0 done, 1 failed with one `error: ...` line, 2 wrong usage, 130 interrupted."""
     # TensorFlow greets with a dozen lines about devices that are not there; errors still come as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _write_any_text()
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # while a full disk can still become an exit code
     except KerastxError as error:
         _fail(str(error), 1)
     except ValueError as error:
         _fail(str(error), 2)
     except BrokenPipeError:
         # The reader of our output has gone (`kerastx run ... | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except OSError as error:
+        _drop_output()
         _fail(str(error), 1)
+    except SystemExit as done:
+        # Typer gets to see a broken pipe first, and calls it a failure.
+        if isinstance(done.__context__, BrokenPipeError):
+            sys.exit(0)
+        raise
+
+
+def _write_any_text() -> None:
+    """Write UTF-8 like the files and stdin that are read, whatever the locale; a lone surrogate as its escape."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Forget what could not be written to stdout: Python tries it again on leaving, and complains in its own way."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> None:

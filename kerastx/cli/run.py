@@ -12,6 +12,7 @@ import typer
 from kerastx.cli.options import Json
 
 LINES_AT_ONCE = 256
+_LINE_ENDS = str.maketrans("\r\n", "  ")
 
 
 def run(
@@ -36,7 +37,7 @@ def run(
                 probabilities = {name: round(value, 6) for name, value in answer.probabilities.items()}
                 print(json_module.dumps({**values, "probabilities": probabilities}, ensure_ascii=False))
             else:
-                print(f"{answer.label}\t{answer.probability:.4f}\t{line}")
+                print(f"{answer.label}\t{answer.probability:.4f}\t{line.translate(_LINE_ENDS)}")
         sys.stdout.flush()
 
 

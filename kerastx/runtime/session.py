@@ -41,11 +41,27 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
         engine = open_engine(artifact.content, artifact.engine_format, threads=threads)
     except (ArtifactError, DataError) as error:
         raise ArtifactError(f"{path}: {error}") from error
-    for side, found in (("inputs", engine.inputs), ("outputs", engine.outputs)):
-        promised = {tensor["name"]: np.dtype(tensor["dtype"]) for tensor in manifest.signature[side]}
-        if promised != found:
-            raise ArtifactError(f"{path}: the manifest promises the {side} {promised}, the graph has {found}")
+    if problem := _mismatch(manifest, engine):
+        raise ArtifactError(f"{path}: {problem}")
     return Session(manifest, tokenizer, engine)
+
+
+def _mismatch(manifest: Manifest, engine: Engine) -> str:
+    """Return where the manifest, the graph and what a session reads from it disagree, or nothing."""
+    for side, dtypes in (("inputs", engine.inputs), ("outputs", engine.outputs)):
+        promised = {tensor["name"]: tensor["dtype"] for tensor in manifest.signature[side]}
+        found = {name: dtype.name for name, dtype in dtypes.items()}
+        if promised != found:
+            return f"the manifest promises the {side} {promised}, the graph has {found}"
+    shapes = {tensor["name"]: tensor["shape"] for tensor in manifest.signature["outputs"]}
+    if "probabilities" not in shapes:
+        return f"the graph answers {', '.join(shapes)}; expected probabilities among them"
+    if len(set(manifest.labels)) != len(manifest.labels):
+        return "two labels have the same name"
+    for name, shape in shapes.items():
+        if shape[1:] != [len(manifest.labels)]:
+            return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
+    return ""
 
 
 class Session:

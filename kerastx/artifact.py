@@ -125,7 +125,7 @@ def seal(model: bytes, manifest: Manifest, engine_format: str) -> bytes:
         properties = {
             "task": manifest.task,
             "description": manifest.description,
-            "labels": labels.rstrip("\n"),
+            "labels": labels.removesuffix("\n"),
             "kerastx.manifest": _packed(manifest_json),
             "kerastx.tokenizer": _packed(manifest.tokenizer),
             "kerastx.sha256": _BLANK_HASH.decode(),

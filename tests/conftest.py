@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import random
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Read by tensorflow and keras when they are imported, which is later than this line.
@@ -38,6 +40,34 @@ def real_data() -> Path:
         where = "$KERASTX_DATA is" if named else "$KERASTX_DATA is not set and ../shared/data is"
         pytest.skip(f"{where} not a folder of data sets ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def classifier(tmp_path_factory) -> Path:
+    """The folder of a small classifier, as a checkpoint; see small_classifier.py."""
+    from small_classifier import small_classifier
+
+    from kerastx.checkpoint.store import save_checkpoint
+
+    return save_checkpoint(tmp_path_factory.mktemp("classifier") / "checkpoint", small_classifier())
+
+
+@pytest.fixture(scope="session")
+def exported(classifier, tmp_path_factory) -> Callable[..., Path]:
+    """A function from format and recipe to the small classifier as a file, exported once."""
+
+    @functools.cache
+    def folder_of(recipe: str) -> Path:
+        from kerastx_export.export import export_checkpoint
+
+        folder = tmp_path_factory.mktemp(recipe)
+        export_checkpoint(classifier, folder, recipe=recipe)
+        return folder
+
+    def file(engine_format: str, recipe: str = "fp32") -> Path:
+        return folder_of(recipe) / f"classification-{recipe}.{engine_format}"
+
+    return file
 
 
 @pytest.fixture(autouse=True)

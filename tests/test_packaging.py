@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
@@ -154,23 +155,51 @@ def test_the_base_dependencies_are_light():
     assert declared("all") >= declared("train") | declared("export") | declared("litert") | declared("onnx")
 
 
-@pytest.mark.parametrize("extra", ["litert", "onnx"])
-def test_the_runtime_runs_in_an_environment_of_its_own_dependencies_only(extra, unpacked, tmp_path):
+ANSWER = """
+import importlib.util, sys, kerastx
+assert importlib.util.find_spec("tensorflow") is None
+assert importlib.util.find_spec("keras") is None
+print(kerastx.__file__)
+print(kerastx.load(sys.argv[1])(sys.argv[2]).label)
+"""
+ENGINE_FORMATS = {"litert": "tflite", "onnx": "onnx"}
+
+
+@pytest.mark.parametrize("extra", ENGINE_FORMATS)
+def test_a_file_answers_in_an_environment_of_the_runtime_only(extra, unpacked, tmp_path, exported):
     needed = with_dependencies(declared() | declared(extra))
     assert not needed & HEAVY
     link_distributions(needed, tmp_path)
     for package in unpacked.iterdir():
         (tmp_path / package.name).symlink_to(package)
-    engine = {"litert": "ai_edge_litert.interpreter", "onnx": "onnxruntime"}[extra]
-    code = f"""
-import kerastx, kerastx.runtime.session, {engine}
-try:
-    import tensorflow
-except ModuleNotFoundError:
-    print(kerastx.load.__name__)
-"""
-    done = run_python(tmp_path, code)
-    assert done.stdout.split() == ["load"], done.stderr
+    path, text = exported(ENGINE_FORMATS[extra]), "the old cat sat on the hill"
+    done = run_python(tmp_path, ANSWER, str(path), text)
+    assert done.stdout.split() == [str(tmp_path / "kerastx" / "__init__.py"), kerastx.load(path)(text).label], (
+        done.stderr
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("extra", ENGINE_FORMATS)
+def test_pip_installs_the_runtime_and_a_file_answers(extra, wheel, tmp_path, exported):
+    venv.create(tmp_path / "venv", with_pip=True)
+    scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+
+    def run(*command: object) -> subprocess.CompletedProcess[str]:
+        words = [str(scripts / command[0]), *map(str, command[1:])]
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=280, check=False)
+
+    probe = run("python", "-m", "pip", "download", "--no-deps", "--dest", tmp_path / "probe", "typer")
+    if probe.returncode:
+        pytest.skip(f"pip reaches no index: {' '.join(probe.stderr.split())[-200:]}")
+    install = run("python", "-m", "pip", "install", f"kerastx[{extra}] @ {wheel.as_uri()}")
+    assert install.returncode == 0, install.stderr
+    path, text = exported(ENGINE_FORMATS[extra]), "the old cat sat on the hill"
+    expected = kerastx.load(path)(text)
+    done = run("python", "-c", ANSWER, path, text)
+    assert done.stdout.split()[-1:] == [expected.label], done.stderr
+    done = run("kerastx", "run", path, text)
+    assert done.stdout == f"{expected.label}\t{expected.probability:.4f}\t{text}\n", done.stderr
 
 
 def test_the_command_line_starts_with_the_base_dependencies_only(unpacked, tmp_path):

@@ -14,8 +14,8 @@ from kerastx_export.recipes import Recipe
 from kerastx_export.signature import INPUTS, OUTPUTS, SIGNATURE_KEY
 from kerastx_export.tflite_graph import TfliteGraph
 
-# loc(callsite(fused["Erfinv:", "classifier_1/odd_layer_1/Erfinv@..."] ...: error: 'tf.Erfinv' op is neither ...
-_FOREIGN = re.compile(r'fused\["\w+:", "(?P<node>[^"@]+)[^\n]*error: \'tf\.(?P<op>\w+)\' op is neither')
+# error: loc(callsite(fused["Erfinv:", "classifier_1/odd_layer_1/Erfinv@..."] ...: 'tf.Erfinv' op is neither ...
+_FOREIGN = re.compile(r'fused\["\w+:", "(?P<node>[^"@]+)[^\n]*\'tf\.(?P<op>\w+)\' op is neither')
 
 
 def convert(saved_model: Path, recipe: Recipe) -> bytes:

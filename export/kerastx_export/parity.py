@@ -85,7 +85,7 @@ def measure(session: Session, comparison: Comparison) -> Parity:
 
 
 def largest_differences(engine: Engine, comparison: Comparison) -> list[Difference]:
-    """Return the largest difference of each output over all steps; infinite where the graph answers NaN."""
+    """Return the largest difference of each output over all steps; infinite where graph or Keras answers NaN."""
     worst = {name: Difference(name, -1.0, "") for name in OUTPUTS}
     for probe, expected in comparison.steps:
         found = engine.run(probe.inputs)
@@ -97,7 +97,7 @@ def largest_differences(engine: Engine, comparison: Comparison) -> list[Differen
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:
-    if found.shape != expected.shape or not np.isfinite(found).all():
+    if found.shape != expected.shape or not (np.isfinite(found).all() and np.isfinite(expected).all()):
         return math.inf
     return float(np.abs(found - expected).max())
 

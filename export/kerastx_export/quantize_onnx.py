@@ -48,7 +48,8 @@ def store_float16(model: onnx.ModelProto) -> onnx.ModelProto:
         values = numpy_helper.to_array(initializer)
         if values.dtype != np.float32 or values.size < MIN_ELEMENTS:
             continue
-        half = values.astype(np.float16)
+        with np.errstate(over="ignore"):  # an error below, not a warning
+            half = values.astype(np.float16)
         if not np.isfinite(half).all():
             raise ExportError(f"{initializer.name} has values beyond ±65504, which fp16 cannot hold; use fp32")
         name, half_name = initializer.name, f"{initializer.name}/float16"
@@ -86,8 +87,8 @@ class _Quantizer:
         """x·W = peak · scale · ((x/peak in 8 bits) · (W/scale in 8 bits)), peak of each row, scale of each column."""
         source, name, result = node.input[0], node.name, node.output[0]
         scale = _scale(weight, axis=0, levels=_WEIGHT_LEVELS)
-        weight_name = self.constant(f"{node.input[1]}/int8", np.rint(weight / scale).astype(np.int8))
-        column_scale = self.constant(f"{node.input[1]}/scale", (scale[0] / _LEVELS).astype(np.float32))
+        weight_name = self.constant(f"{node.input[1]}/columns/int8", np.rint(weight / scale).astype(np.int8))
+        column_scale = self.constant(f"{node.input[1]}/columns/scale", (scale[0] / _LEVELS).astype(np.float32))
         zero = self.constant("quantized/zero", np.uint8(_ZERO))
         step = self.constant("quantized/step", np.float32(1 / _LEVELS))
         last_axis = self.constant("quantized/last_axis", np.array([-1], np.int64))
@@ -108,8 +109,8 @@ class _Quantizer:
         ids, name, result = node.input[1], node.name, node.output[0]
         scale = _scale(table, axis=1, levels=_LEVELS)
         values = np.rint(table / scale).astype(np.int8)
-        table_name = self.constant(f"{node.input[0]}/int8", values)
-        scale_name = self.constant(f"{node.input[0]}/scale", scale.astype(np.float32))
+        table_name = self.constant(f"{node.input[0]}/rows/int8", values)
+        scale_name = self.constant(f"{node.input[0]}/rows/scale", scale.astype(np.float32))
         row = self.add("Gather", [table_name, ids], f"{name}/int8", axis=0)
         row = self.add("Cast", [row], f"{name}/float", to=TensorProto.FLOAT)
         row_scale = self.add("Gather", [scale_name, ids], f"{name}/scale", axis=0)

@@ -12,7 +12,7 @@ class Recipe:
     Attributes:
         name: as it stands in file names and manifests.
         weight_dtype: of the large matrices: "float32", "float16" or "int8".
-        tolerance: largest difference of a logit or probability from Keras; None where decisions are compared.
+        tolerance: largest difference of a logit or probability from Keras; None where only decisions are compared.
         min_agreement: smallest share of texts with the decision of Keras.
         note: one line for the report.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ class Report:
         )
 
     def table(self) -> str:
-        """Return one Markdown table with a row per file."""
+        """Return one Markdown table with a column per file."""
         return _markdown_table(_rows(self.files))
 
     def summary(self) -> str:
@@ -127,32 +128,30 @@ def _score(score: Score) -> str:
 
 
 def _rows(files: list[FileReport]) -> list[list[str]]:
-    lengths = sorted({length for file in files for length in file.latency_ms})
-    scored = any(file.parity.score for file in files)
-    header = ["file", "size", "of fp32", "max difference", "same decision"]
-    header += ["accuracy", "Keras", "difference (95 %)"] if scored else []
-    header += [f"ms at {length} tokens" for length in lengths]
-    table = [header]
-    for file in files:
-        largest = max(difference.value for difference in file.parity.differences)
-        row = [
-            file.name,
-            f"{file.size_bytes / 1e6:.2f} MB",
-            f"{file.size_ratio:.1%}",
-            f"{largest:.1e}",
-            f"{file.parity.agreement.share:.2%}",
-        ]
-        if file.parity.score is not None:
-            score = file.parity.score
-            low, high = score.interval
-            row += [
-                f"{score.file:.2%}",
-                f"{score.keras:.2%}",
-                f"{100 * score.difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
-            ]
-        row += [f"{file.latency_ms[length]:.2f}" for length in lengths]
-        table.append(row)
+    """Return a column per file: names are long and numbers short, so this fits a terminal of 80 characters."""
+    table = [["", *(f".{file.engine_format} in {_ENGINES[file.engine_format]}" for file in files)]]
+
+    def add(title: str, cell: Callable[[FileReport], str]) -> None:
+        table.append([title, *(cell(file) for file in files)])
+
+    add("size", lambda file: f"{file.size_bytes / 1e6:.2f} MB")
+    add("share of its fp32 size", lambda file: f"{file.size_ratio:.1%}")
+    add("decides like Keras", lambda file: f"{file.parity.agreement.share:.2%} of {file.parity.agreement.texts:,}")
+    add("largest difference", lambda file: f"{max(d.value for d in file.parity.differences):.1e}")
+    if all(file.parity.score for file in files):
+        add("accuracy of the file", lambda file: f"{_scored(file).file:.2%}")
+        add("accuracy of Keras", lambda file: f"{_scored(file).keras:.2%}")
+        add("difference in points", lambda file: f"{100 * _scored(file).difference:+.2f}")
+        add("  its 95 % interval", lambda file: "{:+.2f} to {:+.2f}".format(*(100 * x for x in _scored(file).interval)))
+    for length in sorted({length for file in files for length in file.latency_ms}):
+        table.append([f"CPU ms at {length} tokens", *(f"{file.latency_ms[length]:.2f}" for file in files)])
     return table
+
+
+def _scored(file: FileReport) -> Score:
+    if file.parity.score is None:
+        raise ValueError(f"{file.name} was not scored.")
+    return file.parity.score
 
 
 def _markdown_table(rows: list[list[str]]) -> str:

@@ -22,15 +22,9 @@ def workspace(output: Path, names: Sequence[str], *, force: bool) -> Iterator[Pa
     Raises:
         ExportError: the output is a file, holds one of the names and `force` is not set, or cannot be written.
     """
-    if output.exists() and not output.is_dir():
-        raise ExportError(f"{output} is a file; expected a folder for the exported files")
-    for name in names:
-        if (output / name).is_dir():
-            raise ExportError(f"{output / name} is a folder; expected nothing or a file there")
-        if (output / name).exists() and not force:
-            raise ExportError(f"{output / name} exists; choose another output or use --force")
-    folder = output.with_name(f".{output.name}.tmp-{os.getpid()}")
+    folder = output.parent / f".{output.name}.tmp-{os.getpid()}"
     try:
+        _check_output(output, names, force=force)
         _remove_leftovers(output)
         folder.mkdir(parents=True)
         yield folder
@@ -39,6 +33,16 @@ def workspace(output: Path, names: Sequence[str], *, force: bool) -> Iterator[Pa
         raise ExportError(f"cannot write {output}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_output(output: Path, names: Sequence[str], *, force: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise ExportError(f"{output} is a file; expected a folder for the exported files")
+    for name in names:
+        if (output / name).is_dir():
+            raise ExportError(f"{output / name} is a folder; expected nothing or a file there")
+        if (output / name).exists() and not force:
+            raise ExportError(f"{output / name} exists; choose another output or use --force")
 
 
 def _move(folder: Path, output: Path, names: Sequence[str]) -> None:

@@ -53,18 +53,15 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             app(arguments)
         finally:
-            if sys.stdout is not None:
-                sys.stdout.flush()  # while a full disk can still become an exit code
+            _flush()
     except KerastxError as error:
         _fail(str(error), 1)
     except ValueError as error:
         _fail(str(error), 2)
     except BrokenPipeError:
         # The reader of our output has gone (`kerastx run ... | head`): nothing is wrong.
-        _drop_output()
         sys.exit(0)
     except OSError as error:
-        _drop_output()
         _fail(str(error), 1)
     except SystemExit as done:
         # Typer gets to see a broken pipe first, and calls it a failure.
@@ -79,9 +76,15 @@ def _write_any_text() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _drop_output() -> None:
-    """Forget what could not be written to stdout: Python tries it again on leaving, and complains in its own way."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _flush() -> None:
+    """Write what is left, while a full disk can still become an exit code."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # Python would try again on leaving, and complain in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _fail(message: str, code: int) -> None:

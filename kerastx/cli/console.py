@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 
 def say(line: str) -> None:
-    """Print one line to stderr at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print one line to stderr at once; the work goes on when nobody reads it any more."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -38,10 +38,12 @@ def run(
                 print(json_module.dumps({**values, "probabilities": probabilities}, ensure_ascii=False))
             else:
                 print(f"{answer.label}\t{answer.probability:.4f}\t{line.translate(_LINE_ENDS)}")
-        sys.stdout.flush()
+        print(end="", flush=True)
 
 
 def _stdin_lines() -> Iterator[str]:
+    if sys.stdin is None:  # closed: `kerastx run ... <&-`
+        return
     for raw in sys.stdin.buffer:
         # A byte that is not UTF-8 must not end a stream of thousands of lines; the replacement shows in the output.
         yield raw.decode("utf-8", errors="replace").rstrip("\r\n")
@@ -49,7 +51,7 @@ def _stdin_lines() -> Iterator[str]:
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
     """Group lines, at once when a person types them, in hundreds when a pipe sends them."""
-    size = 1 if lines is not None and sys.stdin.isatty() else LINES_AT_ONCE
+    size = 1 if sys.stdin is not None and sys.stdin.isatty() else LINES_AT_ONCE
     batch: list[str] = []
     for line in lines:
         batch.append(line)

@@ -1,0 +1,83 @@
+"""The examples run as they are printed, one after the other: pretrain, then fine-tune from there, export and answer."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+import kerastx
+
+NOUNS = {"animal": "cat dog horse bird goose sheep".split(), "weather": "rain snow storm wind fog hail".split()}
+VERBS = {"animal": "ran slept ate jumped".split(), "weather": "fell rose came stopped".split()}
+
+
+def sentence(random: np.random.Generator, label: str) -> str:
+    noun, place = random.choice(NOUNS[label]), random.choice("hill town field river".split())
+    return f"The {random.choice('old grey small'.split())} {noun} {random.choice(VERBS[label])} over the {place}."
+
+
+def example(repository, name: str):
+    spec = importlib.util.spec_from_file_location(name, repository / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A small world of two subjects: documents of one each, and labelled sentences of both."""
+    folder, random = tmp_path_factory.mktemp("world"), np.random.default_rng(20)
+    labels = list(NOUNS)
+    documents = [[sentence(random, labels[number % 2]) for _ in range(8)] for number in range(60)]
+    (folder / "corpus.txt").write_text("\n\n".join(" ".join(document) for document in documents) + "\n")
+    for name, count in (("train", 160), ("dev", 40)):
+        rows = [f"{labels[number % 2]}\t{sentence(random, labels[number % 2])}" for number in range(count)]
+        (folder / f"{name}.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pretrained(repository, corpus, tmp_path_factory):
+    """The folder and the logs of the pretraining example."""
+    output = tmp_path_factory.mktemp("pretraining") / "pretrained"
+    sizes = "--documents blank --vocabulary-size 150 --preset tiny --steps 60 --batch-size 16 --max-length 32"
+    arguments = ["--corpus", str(corpus / "corpus.txt"), *sizes.split(), "--output", str(output)]
+    return output, example(repository, "pretrain_mlm_nsp").main(arguments)
+
+
+@pytest.mark.slow
+def test_pretraining_learns_more_than_word_frequencies(pretrained, corpus, tmp_path):
+    folder, logs = pretrained
+    store = kerastx.prepare([corpus / "corpus.txt"], tmp_path / "store", vocabulary_size=150, documents="blank")
+    checkpoint = kerastx.load_checkpoint(folder)
+    assert (checkpoint.task, checkpoint.max_length) == ("pretraining", 32)
+    assert checkpoint.tokenizer.sha256 == store.tokenizer.sha256
+    assert logs["masked_lm_loss"] < store.unigram_entropy
+
+
+@pytest.mark.slow
+def test_finetuning_makes_files_that_tell_the_subjects_apart(repository, pretrained, corpus, tmp_path, capsys):
+    folder, _ = pretrained
+    sizes = "--epochs 4 --batch-size 16 --max-length 24 --learning-rate 1e-3"
+    files = ["--from", str(folder), "--train", str(corpus / "train.tsv"), "--dev", str(corpus / "dev.tsv")]
+    arguments = [*files, *sizes.split(), "--output", str(tmp_path / "made")]
+    accuracy = example(repository, "finetune_classification").main(arguments)
+    assert accuracy > 0.9
+    dev = kerastx.read_labelled(corpus / "dev.tsv")
+    shown = capsys.readouterr().out
+    for suffix in ("tflite", "onnx"):
+        session = kerastx.load(tmp_path / "made" / "export" / f"classification-dynamic_wi8_afp32.{suffix}")
+        answers = session(dev.texts)
+        assert np.mean([answer.label == label for answer, label in zip(answers, dev.labels, strict=True)]) > 0.9
+        if suffix == "tflite":
+            for text, answer in zip(dev.texts[:3], answers, strict=False):
+                assert f"{answer.label} {answer.probability:.2f}  {text}" in shown
+
+
+def test_an_example_asks_for_what_it_needs(repository, capsys):
+    with pytest.raises(SystemExit) as caught:
+        example(repository, "finetune_classification").main([])
+    assert caught.value.code == 2
+    assert "--from, --train, --dev, --output" in capsys.readouterr().err

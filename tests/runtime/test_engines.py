@@ -1,0 +1,125 @@
+"""An engine runs a graph by exact names and dtypes, and says why it cannot load one."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from small_classifier import small_texts
+
+from kerastx.artifact import read_artifact
+from kerastx.errors import ArtifactError
+from kerastx.runtime.engines import open_engine
+from kerastx.runtime.session import load
+
+
+@pytest.fixture
+def engine(exported, engine_format):
+    return open_engine(read_artifact(exported(engine_format)).content, engine_format)
+
+
+@pytest.fixture
+def inputs(exported):
+    tokenizer = load(exported("onnx")).tokenizer
+    return tokenizer.pad(tokenizer.encode_batch(small_texts()[:3], max_length=20))
+
+
+def test_names_and_dtypes_are_those_of_the_graph(engine):
+    assert engine.inputs == {"token_ids": np.int32, "segment_ids": np.int32, "padding_mask": np.bool_}
+    assert engine.outputs == {"logits": np.float32, "probabilities": np.float32}
+
+
+def test_both_engines_answer_alike(exported, inputs):
+    found = [
+        open_engine(read_artifact(exported(engine_format)).content, engine_format).run(inputs)
+        for engine_format in ("tflite", "onnx")
+    ]
+    for name in ("logits", "probabilities"):
+        # A tolerance for logits of about 1 after 40 products of float32.
+        np.testing.assert_allclose(found[0][name], found[1][name], atol=5e-5)
+
+
+def test_an_answer_outlives_the_next_run(engine, inputs):
+    first = engine.run(inputs)
+    kept = {name: value.copy() for name, value in first.items()}
+    other = engine.run({**inputs, "token_ids": inputs["token_ids"][::-1].copy()})
+    assert not np.allclose(other["logits"], kept["logits"])
+    for name, value in kept.items():
+        np.testing.assert_array_equal(first[name], value)
+
+
+def test_sizes_may_change_from_run_to_run(engine, inputs):
+    together = engine.run(inputs)["probabilities"]
+    for row in range(3):
+        alone = engine.run({name: value[row : row + 1] for name, value in inputs.items()})["probabilities"]
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-6)
+
+
+def test_other_names_are_refused(engine, inputs):
+    renamed = {("ids" if name == "token_ids" else name): value for name, value in inputs.items()}
+    for wrong in (renamed, {**inputs, "more": inputs["token_ids"]}, {"token_ids": inputs["token_ids"]}):
+        with pytest.raises(ValueError, match=r"the graph takes \['padding_mask', 'segment_ids', 'token_ids'\], got"):
+            engine.run(wrong)
+
+
+def test_other_dtypes_are_refused_not_cast(engine, inputs):
+    with pytest.raises(ValueError, match="token_ids must be int32, got int64"):
+        engine.run({**inputs, "token_ids": inputs["token_ids"].astype(np.int64)})
+    with pytest.raises(ValueError, match="padding_mask must be bool, got int32"):
+        engine.run({**inputs, "padding_mask": inputs["padding_mask"].astype(np.int32)})
+
+
+def test_an_unknown_format_has_no_engine():
+    with pytest.raises(ValueError, match="engine_format must be 'tflite' or 'onnx', got 'pb'"):
+        open_engine(b"", "pb")
+
+
+@pytest.mark.parametrize(
+    ("engine_format", "content", "reason"),
+    [
+        ("tflite", b"", "LiteRT cannot load the graph"),
+        ("tflite", b"\x1c\x00\x00\x00TFL3" + bytes(100), "LiteRT cannot load the graph"),
+        ("onnx", b"", "onnxruntime cannot load the graph"),
+        ("onnx", b"no model at all", "onnxruntime cannot load the graph"),
+    ],
+)
+def test_what_is_no_graph_is_an_error_of_one_line(engine_format, content, reason):
+    with pytest.raises(ArtifactError, match=reason) as caught:
+        open_engine(content, engine_format)
+    assert "\n" not in str(caught.value)
+
+
+def onnx_model(node: onnx.NodeProto, dtype: int) -> bytes:
+    tensors = [helper.make_tensor_value_info(name, dtype, [1]) for name in ("x", "y")]
+    model = helper.make_model(
+        helper.make_graph([node], "graph", tensors[:1], tensors[1:]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    return model.SerializeToString()
+
+
+def test_an_onnx_operator_that_no_runtime_has_is_named():
+    content = onnx_model(helper.make_node("Telepathy", ["x"], ["y"]), TensorProto.FLOAT)
+    with pytest.raises(ArtifactError, match="onnxruntime cannot load the graph: .*Telepathy"):
+        open_engine(content, "onnx")
+
+
+def test_an_onnx_graph_of_other_dtypes_is_refused():
+    content = onnx_model(helper.make_node("Identity", ["x"], ["y"]), TensorProto.DOUBLE)
+    with pytest.raises(ArtifactError, match=r"x of the graph is a tensor\(double\); expected one of"):
+        open_engine(content, "onnx")
+
+
+def test_a_tflite_graph_with_two_signatures_is_refused(tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    spec = [tf.TensorSpec([1], tf.float32, name="x")]
+    functions = {name: tf.function(lambda x: {"y": x + 1.0}, input_signature=spec) for name in ("first", "second")}
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures=functions)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"), signature_keys=list(functions))
+    content = converter.convert()
+    with pytest.raises(ArtifactError, match=r"expected a TFLite graph with one signature, found \['first', 'second'\]"):
+        open_engine(content, "tflite")

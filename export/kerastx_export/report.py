@@ -163,9 +163,9 @@ def _markdown_table(rows: list[list[str]]) -> str:
 def _plain_table(rows: list[list[str]]) -> str:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = []
-    for row in rows:
-        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join([first.strip().ljust(widths[0]), *others]))
+    for title, *cells in rows:
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([title.ljust(widths[0]), *aligned]))
     return "\n".join(lines)
 
 

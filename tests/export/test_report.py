@@ -1,0 +1,204 @@
+"""What an export tells about its files: complete, exact and the same in JSON, Markdown and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from kerastx_export import environment
+from kerastx_export.parity import Agreement, Difference, Parity, Score
+from kerastx_export.recipes import RECIPES
+from kerastx_export.report import FileReport, Report, parity_lines
+
+
+def parity(*, scored: bool) -> Parity:
+    return Parity(
+        differences=[Difference("logits", 0.0625, "one text"), Difference("probabilities", 0.25, "two texts")],
+        agreement=Agreement(texts=200, share=0.985, clear_texts=150, clear_share=0.99, mean_drift=0.0125),
+        score=Score(rows=400, keras=0.9, file=0.8975, interval=(-0.0125, 0.0075)) if scored else None,
+    )
+
+
+def report_of(*, scored: bool, recipe: str = "dynamic_wi8_afp32") -> Report:
+    file = FileReport(
+        name="classification-x.tflite",
+        engine_format="tflite",
+        size_bytes=1_500_000,
+        fp32_size_bytes=5_000_000,
+        sha256="ab" * 32,
+        parity=parity(scored=scored),
+        latency_ms={12: 1.25, 128: 10.5},
+        operators={"FULLY_CONNECTED": 12, "GELU": 2},
+    )
+    return Report(
+        task="classification",
+        labels=("no", "yes"),
+        parameters=1_234_567,
+        recipe=RECIPES[recipe],
+        compared_on="400 labelled rows",
+        files=[file],
+        versions={"kerastx": "0.1.0", "keras": "3.15.0"},
+        hardware="a CPU, 2 cores",
+        seconds=12.34,
+        paths=[Path("out/classification-x.tflite"), Path("out/report.md")],
+    )
+
+
+def test_json_holds_every_number():
+    content = json.loads(report_of(scored=True).to_json())
+    (file,) = content.pop("files")
+    note = RECIPES["dynamic_wi8_afp32"].note
+    assert content == {
+        "task": "classification",
+        "labels": ["no", "yes"],
+        "parameters": 1_234_567,
+        "recipe": {"name": "dynamic_wi8_afp32", "note": note, "tolerance": None},
+        "compared_on": "400 labelled rows",
+        "versions": {"kerastx": "0.1.0", "keras": "3.15.0"},
+        "hardware": "a CPU, 2 cores",
+        "seconds": 12.3,
+    }
+    assert file.pop("score") == {
+        "metric": "accuracy",
+        "rows": 400,
+        "file": 0.8975,
+        "keras": 0.9,
+        "difference": pytest.approx(-0.0025),
+        "interval_95": [-0.0125, 0.0075],
+    }
+    assert file == {
+        "file": "classification-x.tflite",
+        "format": "tflite",
+        "size_bytes": 1_500_000,
+        "fp32_size_bytes": 5_000_000,
+        "size_ratio": 0.3,
+        "sha256": "ab" * 32,
+        "max_difference": {"logits": 0.0625, "probabilities": 0.25},
+        "max_difference_for": {"logits": "one text", "probabilities": "two texts"},
+        "agreement": {"texts": 200, "share": 0.985, "clear_texts": 150, "clear_share": 0.99, "mean_drift": 0.0125},
+        "latency_ms": {"12": 1.25, "128": 10.5},
+        "operators": {"FULLY_CONNECTED": 12, "GELU": 2},
+    }
+    assert json.loads(report_of(scored=False).to_json())["files"][0]["score"] is None
+
+
+def test_the_table_has_scores_only_where_there_are_some():
+    assert report_of(scored=True).table().splitlines() == [
+        "|  | .tflite in LiteRT |",
+        "| --- | ---: |",
+        "| size | 1.50 MB |",
+        "| share of its fp32 size | 30.0% |",
+        "| decides like Keras | 98.50% of 200 |",
+        "| largest difference | 2.5e-01 |",
+        "| accuracy of the file | 89.75% |",
+        "| accuracy of Keras | 90.00% |",
+        "| difference in points | -0.25 |",
+        "|   its 95 % interval | -1.25 to +0.75 |",
+        "| CPU ms at 12 tokens | 1.25 |",
+        "| CPU ms at 128 tokens | 10.50 |",
+    ]
+    unscored = report_of(scored=False).table()
+    assert "accuracy" not in unscored
+    assert "interval" not in unscored
+    assert "| CPU ms at 128 tokens | 10.50 |" in unscored
+
+
+def test_markdown_says_it_in_sentences():
+    text = report_of(scored=True).to_markdown()
+    for part in (
+        "# Exported classification model\n\n1,234,567 parameters, 2 labels. Recipe `dynamic_wi8_afp32`: weights and",
+        report_of(scored=True).table(),
+        "Compared with Keras on 400 labelled rows. A file is kept if it decides like Keras on at least 97% of the",
+        "Latency is the median CPU time of one text, one thread, on a CPU, 2 cores.",
+        "## classification-x.tflite\n\nLiteRT, 1,500,000 bytes (5,000,000 with fp32 weights), SHA-256 `abab",
+        "- operators: FULLY_CONNECTED 12, GELU 2",
+        "## Versions\n\nkerastx 0.1.0, keras 3.15.0",
+    ):
+        assert part in text
+    fp32 = report_of(scored=True, recipe="fp32").to_markdown()
+    assert "Logits and probabilities may differ by at most 0.0001." in fp32
+    assert "clear decision" not in fp32.split("##")[0]
+
+
+def test_parity_in_lines():
+    assert parity_lines(parity(scored=True)) == [
+        "logits: at most 0.062 from Keras (for one text)",
+        "probabilities: at most 0.25 from Keras (for two texts)",
+        "decisions: 98.50% of 200 texts as Keras; 99.00% of the 150 where Keras prefers one by more than 0.05; "
+        "probabilities move by 0.013 on average",
+        "accuracy on 400 rows: 89.75%, Keras 90.00%, difference -0.25 points (95 % paired interval -1.25 to +0.75)",
+    ]
+    assert len(parity_lines(parity(scored=False))) == 3
+
+
+def test_the_summary_is_aligned_and_ends_in_the_paths():
+    table, note = report_of(scored=True).summary().split("\n\n")
+    lines = table.splitlines()
+    assert {len(line) for line in lines} == {len("share of its fp32 size  .tflite in LiteRT")}
+    assert lines[1] == "size                              1.50 MB"
+    assert lines[8] == "  its 95 % interval        -1.25 to +0.75"
+    assert note == (
+        "Compared with Keras on 400 labelled rows. Written in 12 s:\n  out/classification-x.tflite\n  out/report.md"
+    )
+
+
+def test_a_real_report_is_true_of_its_files(exported):
+    report, folder = exported("post-norm", "dynamic_wi8_afp32")
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    assert content["parameters"] == report.parameters
+    assert content["versions"] == environment.versions()
+    assert {"kerastx", "python", "keras", "tensorflow", "onnx", "onnxruntime"} <= content["versions"].keys()
+    assert [file["format"] for file in content["files"]] == ["tflite", "onnx"]
+    for file in content["files"]:
+        path = folder / file["file"]
+        assert file["size_bytes"] == path.stat().st_size
+        fp32 = exported("post-norm", "fp32")[1] / f"classification-fp32{path.suffix}"
+        # The same file but for the name of the recipe, which is packed.
+        assert abs(file["fp32_size_bytes"] - fp32.stat().st_size) < 64
+        assert file["sha256"].encode() in path.read_bytes()[-64:]
+        assert set(file["max_difference"]) == {"logits", "probabilities"}
+        assert 1e-4 < file["max_difference"]["logits"] < 0.3
+        assert all(0 < value < 1000 for value in file["latency_ms"].values())
+        assert "48" in file["latency_ms"]
+        assert f"## {file['file']}" in markdown
+        assert file["sha256"] in markdown
+    low, high = content["files"][0]["score"]["interval_95"]
+    assert re.search(rf"95 % paired interval {100 * low:+.2f} to {100 * high:+.2f}".replace("+", r"\+"), markdown)
+    assert report.files[0].operators == content["files"][0]["operators"]
+
+
+def test_parameters_are_counted_right(small, exported):
+    size, vocabulary, inner = 64, 300, 128
+    embeddings = (vocabulary + 80 + 2) * size + 2 * size
+    block = 4 * size * size + 4 * size + 2 * size * inner + inner + size + 4 * size
+    head = size * size + size + size * 3 + 3
+    assert small.model.count_params() == embeddings + block + head
+    assert exported("post-norm", "fp32")[0].parameters == embeddings + 2 * block + head
+
+
+def test_hardware_is_one_line_with_the_cores():
+    assert re.fullmatch(r"[^\n]+, \d+ cores?, \w+ \w+", environment.hardware())
+
+
+def test_hardware_without_cpuinfo(monkeypatch):
+    def missing(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert re.fullmatch(r"[^\n]+, \d+ cores?, \w+ \w+", environment.hardware())
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    def version(package):
+        if package == "tf2onnx":
+            raise environment.PackageNotFoundError(package)
+        return "1"
+
+    monkeypatch.setattr(environment, "version", version)
+    found = environment.versions()
+    assert "tf2onnx" not in found
+    assert found["onnx"] == "1"

@@ -20,8 +20,10 @@ def import_tensorflow(extra: str) -> None:
     """
     try:
         with _stderr_to_nowhere():
-            import tensorflow  # noqa: F401
+            import tensorflow
             import tensorflow_text  # noqa: F401
+
+            tensorflow.config.list_physical_devices()  # looks for a GPU now, while nobody hears its complaint
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), extra) from error
 

@@ -76,7 +76,7 @@ else
 endif
 
 demo: $(READY) ## the whole line on embedded data: pretrain, fine-tune, export, report, answers
-	$(BIN)/kerastx demo --output build/demo --export $(OUTPUT) --force
+	$(BIN)/kerastx demo --output build/demo --export $(OUTPUT) --force --show-report
 
 bench: $(READY) ## CPU latency of the exported files, .tflite against .onnx
 	@ls $(OUTPUT)/*.tflite $(OUTPUT)/*.onnx >/dev/null 2>&1 || $(MAKE) export

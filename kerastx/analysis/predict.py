@@ -18,7 +18,9 @@ def predict_probabilities(checkpoint: Checkpoint, texts: Sequence[str], *, batch
     result = np.zeros((len(encodings), len(checkpoint.labels)), "float32")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        inputs = tokenizer.pad([encodings[row] for row in rows], multiple_of=8)
+        longest = len(encodings[rows[-1]].token_ids)
+        width = min(longest + -longest % 8, checkpoint.config.max_sequence_length)
+        inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
         logits = checkpoint.model.predict_on_batch(inputs)["logits"]
         result[rows] = ops.convert_to_numpy(ops.softmax(logits, axis=-1))
     return result

@@ -79,6 +79,10 @@ def load_step(folder: Path, checkpoint: Checkpoint, settings: dict[str, Any]) ->
         CheckpointError: a file is missing or altered, or the run was started with other settings.
     """
     values = _read_progress(folder)
+    config = read_config(folder)
+    digests = (config.get("sha256"), values["sha256"])
+    if not all(isinstance(entry, dict) for entry in (*digests, values["settings"], values["state"])):
+        raise CheckpointError(f"{folder}: the step checkpoint is incomplete or altered")
     differences = [
         f"{name} was {values['settings'].get(name)!r}, is {settings.get(name)!r}"
         for name in sorted({*settings, *values["settings"]})
@@ -86,10 +90,12 @@ def load_step(folder: Path, checkpoint: Checkpoint, settings: dict[str, Any]) ->
     ]
     if differences:
         raise SettingsChangedError(f"{folder}: cannot resume with other settings: " + "; ".join(differences))
-    config = read_config(folder)
-    weights = read_arrays(folder / "model.safetensors", sha256=config["sha256"]["model.safetensors"])
-    training = read_arrays(folder / "training.safetensors", sha256=values["sha256"]["training.safetensors"])
-    random = read_arrays(folder / "random.safetensors", sha256=values["sha256"]["random.safetensors"])
+    try:
+        weights = read_arrays(folder / "model.safetensors", sha256=config["sha256"]["model.safetensors"])
+        training = read_arrays(folder / "training.safetensors", sha256=values["sha256"]["training.safetensors"])
+        random = read_arrays(folder / "random.safetensors", sha256=values["sha256"]["random.safetensors"])
+    except KeyError as error:
+        raise CheckpointError(f"{folder}: the step checkpoint is incomplete or altered: it lacks {error}") from error
     model = checkpoint.model
     model.optimizer.build(model.trainable_variables)
     assign_weights(model.weights, weights, source=str(folder / "model.safetensors"))

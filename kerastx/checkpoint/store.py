@@ -74,6 +74,8 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
     path = Path(path)
     if path.exists() and not force:
         raise CheckpointError(f"{path} exists; choose another output or use --force")
+    if not is_replaceable(path):
+        raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
@@ -84,6 +86,19 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether nothing of anybody else is lost when `path` is replaced: it is ours, empty or not there."""
+    if not path.exists():
+        return True
+    if not path.is_dir():
+        return False
+    try:
+        values = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return not any(path.iterdir())
+    return isinstance(values, dict) and values.get("format") == FORMAT
 
 
 def replace_folder(temporary: Path, path: Path) -> None:

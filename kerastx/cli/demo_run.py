@@ -127,7 +127,8 @@ def _story(pretraining: dict[str, float], scores: dict[str, float], report: Repo
             "",
             "| step | result |",
             "| --- | --- |",
-            f"| pretraining | {pretraining['steps']:,} steps, masked-LM loss {pretraining['masked_lm_loss']:.2f} nats; "
+            f"| pretraining | {pretraining['steps']:,} steps, masked-LM loss {pretraining['masked_lm_loss']:.2f} nats "
+            f"({pretraining.get('val_masked_lm_loss', float('nan')):.2f} held out); "
             f"knowing only word frequencies gives {pretraining['unigram_entropy']:.2f} |",
             f"| classifier | {scores['accuracy']:.1%} of {scores['rows']:,} dev rows right; "
             f"always the largest class {scores['majority_share']:.1%}, "

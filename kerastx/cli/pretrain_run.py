@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from kerastx.checkpoint.progress import step_folders
-from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint
+from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
@@ -53,7 +53,7 @@ class PretrainRequest:
 def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     """Train, save and say how good the model became; return the last logs."""
     store = open_store(request.data)
-    _claim_output(request)
+    _check_output(request)
     keras.utils.set_random_seed(request.seed)
     checkpoint = _initial_checkpoint(request, store)
     # A resume needs a row end to be a checkpoint: rows are as long as they can be and still divide save_every.
@@ -81,6 +81,10 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
             split=split,
         )
 
+    validation = _validation(dataset)
+    dataset(0)  # complains before anything is replaced
+    _claim_output(request)
+
     def total_steps() -> int:
         return checkpoint.model.optimizer._learning_rate.total_steps
 
@@ -89,7 +93,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         request.output,
         plan,
         dataset=dataset,
-        validation=_validation(dataset),
+        validation=validation,
         resume=request.resume,
         callbacks=[FitProgress("pretrain", total_steps)],
         facts={"unigram_entropy": store.unigram_entropy},
@@ -167,12 +171,16 @@ def _validation(dataset):
         return None
 
 
-def _claim_output(request: PretrainRequest) -> None:
+def _check_output(request: PretrainRequest) -> None:
     output = request.output
     if output.exists() and not request.resume:
         if not request.force:
             raise CheckpointError(f"{output} exists; continue it with --resume, or replace it with --force")
-        if any(output.iterdir()) and not (step_folders(output) or (output / "config.json").exists()):
+        if not (is_replaceable(output) or step_folders(output)):
             raise CheckpointError(f"{output} is not a kerastx run; it is not replaced")
-        shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
+
+
+def _claim_output(request: PretrainRequest) -> None:
+    if request.output.exists() and not request.resume:
+        shutil.rmtree(request.output)
+    request.output.mkdir(parents=True, exist_ok=True)

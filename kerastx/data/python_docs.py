@@ -80,7 +80,7 @@ def write_corpus(path: str | os.PathLike[str]) -> Path:
     """Write the corpus as one Markdown file; prepare it with documents="heading".
 
     A document is a module with its functions, a class with its methods, or a topic: single docstrings are mostly too
-    short for a pair of sentences.
+    short for a pair of sentences. The docstrings behind the dev rows of `labelled_examples` are left out.
 
     Args:
         path: the file, or an existing folder to put python_docs.md into.
@@ -95,7 +95,7 @@ def write_corpus(path: str | os.PathLike[str]) -> Path:
     seen: set[str] = set()
     for docstring in docstrings():
         text = _plain(docstring.text)
-        if text and text not in seen:
+        if text and text not in seen and not _is_dev(docstring):
             seen.add(text)
             documents.setdefault(_document_of(docstring), []).append(text)
     for name, text in sorted(topics().items()):
@@ -112,8 +112,7 @@ def labelled_examples() -> tuple[LabelledData, LabelledData]:
     """
     rows: dict[str, str] = {}
     for docstring in docstrings(PACKAGES):
-        label = _package(docstring.module.partition(".")[0])
-        text = _masked(" ".join(docstring.text.replace("\0", " ").split()), label)
+        label, text = _labelled(docstring)
         if len(text) >= MINIMUM_CHARACTERS:
             rows.setdefault(text, label)
     split: tuple[list[str], list[str]] = ([], [])
@@ -121,6 +120,16 @@ def labelled_examples() -> tuple[LabelledData, LabelledData]:
         split[_hash_percent(text) < DEV_PERCENT].append(text)
     train, dev = (LabelledData.of(texts, [rows[text] for text in texts], PACKAGES) for texts in split)
     return train, dev
+
+
+def _labelled(docstring: Docstring) -> tuple[str, str]:
+    label = _package(docstring.module.partition(".")[0])
+    return label, _masked(" ".join(docstring.text.replace("\0", " ").split()), label)
+
+
+def _is_dev(docstring: Docstring) -> bool:
+    label, text = _labelled(docstring)
+    return label in PACKAGES and _hash_percent(text) < DEV_PERCENT
 
 
 def write_labelled(folder: str | os.PathLike[str]) -> tuple[Path, Path]:

@@ -66,6 +66,8 @@ class Tokenizer:
             raise DataError(
                 f"expected the prefix '##' in a WordPiece tokenizer, got {backend.model.continuing_subword_prefix!r}"
             )
+        if backend.model.unk_token != "[UNK]":
+            raise DataError(f"expected [UNK] as the unknown token, got {backend.model.unk_token!r}")
         vocabulary = backend.get_vocab(with_added_tokens=True)
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing:

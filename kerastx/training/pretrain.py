@@ -22,6 +22,7 @@ from kerastx.training.callbacks import (
     Throughput,
     TimeBudget,
     TrainingLog,
+    read_log,
 )
 from kerastx.training.losses import pretraining_losses
 from kerastx.training.metrics import pretraining_metrics
@@ -121,7 +122,9 @@ def pretrain(
     if plan.minutes is not None:
         budget = TimeBudget(schedule, 60 * plan.minutes, seconds_done=progress.state["seconds"])
         own.insert(0, budget)
-    logs: dict[str, float] = {}
+    # Of a run that has no step left: the row it ended with.
+    rows = read_log(output / "training.csv")
+    logs = {name: float(value) for name, value in rows[-1].items() if value} if rows else {}
     if plan.minutes is not None or progress.step < schedule.total_steps:
         history = model.fit(
             dataset(progress.step),

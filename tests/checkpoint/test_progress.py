@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,14 @@ def test_a_failed_save_leaves_the_run_as_it_was(make_trained, tmp_path, monkeypa
     with pytest.raises(CheckpointError, match="No space left on device"):
         save_step(tmp_path, trained, Progress(step=2, settings=SETTINGS, state={}), keep=1)
     assert [path.name for path in (tmp_path / "steps").iterdir()] == ["step-000000001"]
+
+
+@pytest.mark.parametrize(("name", "key"), [("config.json", "sha256"), ("progress.json", "sha256")])
+def test_a_file_without_its_hashes_is_noticed(make_trained, tmp_path, name, key):
+    trained = make_trained(0)
+    folder = save_step(tmp_path, trained, Progress(step=0, settings=SETTINGS, state={}), keep=1)
+    values = json.loads((folder / name).read_text())
+    for damaged in ({k: v for k, v in values.items() if k != key}, {**values, key: 3}, {**values, key: {}}):
+        (folder / name).write_text(json.dumps(damaged))
+        with pytest.raises(CheckpointError, match="incomplete or altered"):
+            load_step(folder, trained, SETTINGS)

@@ -150,3 +150,12 @@ def test_a_checkpoint_checks_its_parts(make_checkpoint, config):
     good = make_checkpoint()
     with pytest.raises(ValueError, match="task must be one of"):
         Checkpoint(model=good.model, tokenizer=good.tokenizer, config=config, task="other")
+
+
+def test_force_replaces_nothing_of_anybody_else(make_checkpoint, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.txt").write_text("precious")
+    (tmp_path / "home" / "config.json").write_text('{"format": "something else"}')
+    with pytest.raises(CheckpointError, match="not a kerastx checkpoint; it is not replaced"):
+        save_checkpoint(tmp_path / "home", make_checkpoint(), force=True)
+    assert (tmp_path / "home" / "thesis.txt").read_text() == "precious"

@@ -105,3 +105,20 @@ def test_a_finished_run_says_how_good_it_became(unbroken):
     assert training["logs"]["steps"] == STEPS
     assert 0 < training["logs"]["unigram_entropy"] < 6
     assert len(list((unbroken / "steps").iterdir())) == 2
+
+
+def test_a_finished_run_keeps_its_scores_when_it_is_resumed(store, unbroken):
+    before = json.loads((unbroken / "config.json").read_text())["training"]["logs"]
+    assert run(command(store, unbroken, "--resume")).returncode == 0
+    after = json.loads((unbroken / "config.json").read_text())["training"]["logs"]
+    assert after["masked_lm_loss"] == pytest.approx(before["masked_lm_loss"], rel=1e-6)
+    assert after["steps"] == before["steps"]
+
+
+@pytest.mark.parametrize("wrong", [("--from", "nowhere"), ("--seed", "-1")])
+def test_force_with_a_mistake_deletes_nothing(store, unbroken, wrong):
+    before = {path: path.read_bytes() for path in unbroken.rglob("*") if path.is_file()}
+    result = run(command(store, unbroken, "--force", *wrong))
+    assert result.returncode in (1, 2)
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert {path: path.read_bytes() for path in unbroken.rglob("*") if path.is_file()} == before

@@ -112,3 +112,15 @@ def test_a_place_that_cannot_be_written_is_one_clear_error(labelled, tmp_path, m
     monkeypatch.setattr(python_docs, "labelled_examples", lambda: labelled)
     with pytest.raises(DataError, match=r"train\.tsv: cannot be written: "):
         write_labelled(tmp_path / "file")
+
+
+def test_no_dev_row_is_in_the_corpus(corpus, labelled):
+    train, dev = labelled
+    content = " ".join(corpus.read_text(encoding="utf-8").split())
+
+    def share(texts):  # of texts that name no package, so that nothing was masked out of them
+        plain = [text for text in texts if "this package" not in text and len(text) > 60]
+        return sum(text in content for text in plain) / len(plain)
+
+    assert share(train.texts) > 0.5
+    assert share(dev.texts) == 0

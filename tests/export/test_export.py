@@ -98,8 +98,8 @@ def test_a_file_answers_like_keras(opened, steps, keras_logits, norm, recipe, ki
         exponentials = np.exp(found["logits"] - found["logits"].max(axis=1, keepdims=True))
         softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
         np.testing.assert_allclose(found["probabilities"], softmax, rtol=0, atol=1e-5, err_msg=name)
-    # Otherwise a file that answers the same to everything could pass.
-    assert np.ptp(keras_logits(norm)["padded rows"], axis=0).min() > 2 * tolerance
+    # A file that answers the same to everything is further than the tolerance from one of these rows.
+    assert np.ptp(keras_logits(norm)["padded rows"], axis=0).max() > 2 * tolerance
 
 
 @pytest.mark.parametrize(("norm", "recipe", "kind"), all_files)

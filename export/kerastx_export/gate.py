@@ -12,20 +12,12 @@ from kerastx_export.recipes import Recipe
 
 # Quantization may move the probabilities of a text by this much, on average over the texts.
 MAX_MEAN_DRIFT = 0.05
-# Accuracy that a file may lose on labelled rows, where the loss is more than chance.
-MAX_SCORE_LOSS = 0.01
 
 
 def check_parity(recipe: Recipe, parity: Parity) -> None:
     """Raise ExportError unless a file answers like Keras within what its recipe allows."""
     check_differences(recipe, parity.differences)
     _check_decisions(recipe, parity.agreement)
-    score = parity.score
-    if score is not None and score.difference < -MAX_SCORE_LOSS and score.interval[1] < 0:
-        raise ExportError(
-            f"{recipe.name}: loses {-100 * score.difference:.1f} points of accuracy on {score.rows} rows; "
-            f"at most {100 * MAX_SCORE_LOSS:.0f} is allowed"
-        )
 
 
 def check_differences(recipe: Recipe, differences: Sequence[Difference]) -> None:

@@ -46,6 +46,7 @@ def save_step(run: Path, checkpoint: Checkpoint, progress: Progress, *, keep: in
     folder = run / "steps" / f"step-{progress.step:09d}"
     temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
     try:
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
         temporary.mkdir(parents=True)
         arrays = optimizer_arrays(checkpoint.model.optimizer)
         digests = {

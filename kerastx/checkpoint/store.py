@@ -78,6 +78,7 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
         raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
+        shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
         temporary.mkdir(parents=True)
         write_checkpoint_files(temporary, checkpoint)
         replace_folder(temporary, path)

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerastx.analysis.predict import predict_probabilities
 from kerastx.analysis.scoring import classification_scores
-from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint, save_checkpoint
+from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, load_checkpoint, save_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
@@ -45,6 +45,8 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     """Train, save, and return the dev scores beside those of the baselines; {} without dev rows."""
     if request.output.exists() and not request.force:
         raise CheckpointError(f"{request.output} exists; choose another output or use --force")
+    if not is_replaceable(request.output):
+        raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
     columns = {"text_column": request.text_column, "label_column": request.label_column}
     train = read_labelled(request.train, **columns)
     if len(train.label_names) < 2:

@@ -173,11 +173,22 @@ def _validation(dataset):
 
 def _check_output(request: PretrainRequest) -> None:
     output = request.output
+    if request.resume and output.exists() and not _is_run(output):
+        raise CheckpointError(f"{output} is not a kerastx run, there is nothing to resume; choose another output")
     if output.exists() and not request.resume:
         if not request.force:
             raise CheckpointError(f"{output} exists; continue it with --resume, or replace it with --force")
         if not (is_replaceable(output) or step_folders(output)):
             raise CheckpointError(f"{output} is not a kerastx run; it is not replaced")
+
+
+def _is_run(output: Path) -> bool:
+    """Whether a run was started here: it has steps, or was cut before the first of them."""
+    if not output.is_dir():
+        return False
+    return bool(step_folders(output)) or all(
+        path.name == "steps" or "training.csv" in path.name for path in output.iterdir()
+    )
 
 
 def _claim_output(request: PretrainRequest) -> None:

@@ -47,7 +47,7 @@ def _neighbour_counts(store: TokenStore) -> sparse.csr_matrix:
     counts = sparse.csr_matrix((size, size), dtype=np.float32)
     for start in range(0, min(store.num_tokens, MAXIMUM_TOKENS), CHUNK):
         tokens = np.asarray(store.tokens[start : start + CHUNK], np.int64)
-        for distance in range(1, WINDOW + 1):
+        for distance in range(1, min(WINDOW, len(tokens) - 1) + 1):
             weight = np.full(len(tokens) - distance, (WINDOW + 1 - distance) / WINDOW, np.float32)
             counts += sparse.csr_matrix((weight, (tokens[:-distance], tokens[distance:])), shape=(size, size))
     return counts + counts.T

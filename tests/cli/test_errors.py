@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kerastx.data.prepare import prepare
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -14,6 +16,7 @@ def files(tmp_path):
     (tmp_path / "one_label.tsv").write_text("label\ttext\nyes\tgood\nyes\tfine\n")
     (tmp_path / "strange.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
     (tmp_path / "strange.onnx").write_bytes(b"not a model at all")
+    prepare([tmp_path / "corpus.txt"], tmp_path / "store", vocabulary_size=100)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     return tmp_path
@@ -75,6 +78,12 @@ CASES = {
         1,
         "--force",
     ),
+    "resume of no run": ("pretrain --data {0}/store --output {0}/mine --steps 1 --resume", 1, "nothing to resume"),
+    "force on a foreign folder": (
+        "finetune classify --train {0}/rows.tsv --from {0} --output {0}/mine --force",
+        1,
+        "not a kerastx checkpoint; it is not replaced",
+    ),
     "export of nothing": ("export {0}/none --output {0}/out", 1, "expected a checkpoint folder"),
     "unknown format": ("export {0}/none --output {0}/out --formats pb", 2, "expected tflite, onnx"),
     "run a missing file": ("run {0}/none.tflite hello", 1, "none.tflite"),
@@ -115,7 +124,7 @@ def test_all_wrong_rows_are_counted_before_anything_is_trained(kerastx, files):
 
 
 def test_prepare_works_and_does_not_replace(kerastx, files):
-    arguments = ("prepare", "--corpus", files / "corpus.txt", "--vocabulary-size", 100, "--output", files / "store")
+    arguments = ("prepare", "--corpus", files / "corpus.txt", "--vocabulary-size", 100, "--output", files / "new")
     code, _, err = kerastx(*arguments)
     assert code == 0, err
     assert "unigram entropy" in err

@@ -101,3 +101,11 @@ def test_tokens_in_like_places_have_like_vectors(store):
     words = [word for pair in like for word in pair]
     unlike = [(a, b) for a in words for b in words if a < b and (a, b) not in like and (b, a) not in like]
     assert np.mean([likeness(*pair) for pair in like]) > np.mean([likeness(*pair) for pair in unlike]) + 0.05
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_a_last_chunk_shorter_than_the_window_is_counted(store, monkeypatch, left):
+    # The last chunk holds `left` tokens.
+    monkeypatch.setattr("kerastx.data.cooccurrence.CHUNK", (store.num_tokens - left) // 2)
+    monkeypatch.setattr("kerastx.data.cooccurrence.MAXIMUM_TOKENS", store.num_tokens)
+    assert np.isfinite(cooccurrence_vectors(store, 16, seed=1)).all()

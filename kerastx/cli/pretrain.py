@@ -44,6 +44,9 @@ def pretrain(
     ] = False,
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
+    pack: Annotated[
+        bool | None, typer.Option("--pack/--no-pack", help="Short pairs side by side in a row [when it is worth it].")
+    ] = None,
     save_every: Annotated[
         int | None, typer.Option("--save-every", min=1, help="Steps between checkpoints [as 2 % of the time allows].")
     ] = None,
@@ -80,6 +83,7 @@ def pretrain(
         random_start=random_start,
         precision=precision.value,
         accumulate=accumulate,
+        pack=pack,
         save_every=save_every,
         keep=keep,
         seed=seed,

@@ -12,16 +12,18 @@ from typing import Any
 import keras
 
 from kerastx.checkpoint.progress import recorded_settings, step_folders
-from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, load_checkpoint
+from kerastx.checkpoint.store import Checkpoint, is_replaceable, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.bad_batch import explain_batch
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.data.packing import PACK_BELOW, fill_share, packing_plan
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.data.wait import WaitMeter
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
+from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.warm_start import start_from_counts
 from kerastx.training.callbacks import InputWait
 from kerastx.training.precision import precision, resolve_precision
@@ -52,6 +54,7 @@ class PretrainRequest:
     random_start: bool = False
     precision: str = "auto"
     accumulate: int = 1
+    pack: bool | None = None
     save_every: int | None = None
     keep: int = 2
     seed: int = 1
@@ -62,7 +65,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     """Train, save and say how good the model became; return the last logs."""
     store = open_store(request.data)
     _check_output(request)
-    request = replace(request, precision=_precision(request))
+    request = replace(request, precision=_precision(request), pack=_pack(request, store))
     keras.utils.set_random_seed(request.seed)
     with precision(request.precision):
         checkpoint = _initial_checkpoint(request, store)
@@ -73,11 +76,12 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         batch_size=request.batch_size,
         max_length=request.max_length,
         whole_word=request.whole_word,
+        pack=bool(request.pack),
     )
     validation = _validation(batches)
     batches()  # complains before anything is replaced
     _claim_output(request)
-    say(f"training in {request.precision}")
+    say(f"training in {request.precision}" + (", several short pairs in a row" if request.pack else ""))
     meter = WaitMeter()
     logs = pretrain(
         checkpoint,
@@ -95,7 +99,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
             store,
             request.output,
             seed=request.seed,
-            batch_size=request.batch_size,
+            batch_size=_pairs_per_batch(request, store),
             max_length=request.max_length,
         ),
         facts={"unigram_entropy": store.unigram_entropy},
@@ -119,6 +123,15 @@ def _plan(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoint) -
         keep=request.keep,
         settings=_settings(request, store, checkpoint),
     )
+
+
+def _pairs_per_batch(request: PretrainRequest, store: TokenStore) -> int:
+    return packing_plan(store, request.batch_size, request.max_length)[0] if request.pack else request.batch_size
+
+
+def _pack(request: PretrainRequest, store: TokenStore) -> bool:
+    """Return whether to pack: as asked for, else when more than a quarter of the batches would be padding."""
+    return fill_share(store, request.max_length) < PACK_BELOW if request.pack is None else request.pack
 
 
 def _precision(request: PretrainRequest) -> str:
@@ -149,7 +162,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             dropout_rate=request.dropout_rate,
             max_sequence_length=max(512, request.max_length),
         )
-        model = build_model("pretraining", config)
+        model = build_pretrainer(config, packed=bool(request.pack))
         if not (request.random_start or (request.resume and step_folders(request.output))):
             say("counting which tokens stand together ...")
             vectors = store.token_vectors(config.hidden_dim, seed=request.seed)
@@ -162,7 +175,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
                 f"prepare it with --tokenizer {request.start}"
             )
         config = source.config
-        model = build_model("pretraining", config)
+        model = build_pretrainer(config, packed=bool(request.pack))
         transfer_weights(source.model, model)
     return Checkpoint(
         model=model,
@@ -187,6 +200,7 @@ def _settings(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoin
         "random_start": request.random_start,
         "precision": request.precision,
         "accumulate": request.accumulate,
+        "pack": request.pack,
         "save_every": request.save_every,
         "seed": request.seed,
     }

@@ -16,7 +16,7 @@ from kerastx.models.config import EncoderConfig
 class EncoderGraph(NamedTuple):
     """The symbolic pieces that a task model builds on."""
 
-    inputs: dict[str, Any]  # token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool
+    inputs: dict[str, Any]  # token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool; more when packed
     token_embedding: TokenEmbedding  # to tie an output projection to
     states: Any  # float (B, T, D)
 
@@ -30,9 +30,18 @@ def encoder_inputs() -> dict[str, Any]:
     }
 
 
-def encode(config: EncoderConfig) -> EncoderGraph:
-    """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs."""
-    inputs = encoder_inputs()
+def packed_inputs() -> dict[str, Any]:
+    """Return symbolic positions and sequence_ids (B, T) int32 of rows that hold several sequences, 0 = padding."""
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in ("positions", "sequence_ids")}
+
+
+def encode(config: EncoderConfig, *, packed: bool = False) -> EncoderGraph:
+    """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs.
+
+    Args:
+        packed: whether rows hold several sequences, which do not see each other; see `packed_inputs`.
+    """
+    inputs = {**encoder_inputs(), **(packed_inputs() if packed else {})}
     token_embedding = TokenEmbedding(
         config.vocabulary_size,
         config.hidden_dim,
@@ -46,9 +55,12 @@ def encode(config: EncoderConfig) -> EncoderGraph:
         epsilon=config.epsilon,
         initializer_range=config.initializer_range,
         name="input_embeddings",
-    )(token_embedding(inputs["token_ids"]), inputs["segment_ids"])
-    # (B, 1, 1, T): every query of every head sees the real tokens only.
-    attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
+    )(token_embedding(inputs["token_ids"]), inputs["segment_ids"], inputs.get("positions"))
+    if packed:
+        attention_mask = same_sequence(inputs["sequence_ids"])
+    else:
+        # (B, 1, 1, T): every query of every head sees the real tokens only.
+        attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
     for index in range(config.num_layers):
         states = EncoderBlock(
             config.num_heads,
@@ -62,6 +74,11 @@ def encode(config: EncoderConfig) -> EncoderGraph:
     if config.norm == "pre-norm":
         states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
     return EncoderGraph(inputs, token_embedding, states)
+
+
+def same_sequence(sequence_ids):
+    """Return who may attend to whom, blocks along the diagonal: int32 (B, T) -> bool (B, 1, T, T)."""
+    return ops.expand_dims(ops.equal(ops.expand_dims(sequence_ids, 2), ops.expand_dims(sequence_ids, 1)), 1)
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:

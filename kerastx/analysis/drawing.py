@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ COLORS = {"main": "#2f6db3", "second": "#e08214", "faint": "#9aa5b1", "warn": "#
 BASE_FONT = "DejaVu Sans"  # comes with matplotlib
 MOST_FONTS = 400  # looked into for characters that the base font lacks
 LABEL_CHARACTERS = 26
-FEWEST_ROWS = 6  # so that the bars of two labels are not half a page thick
+FEWEST_ROWS = 5  # so that the bars of two labels are not half a page thick
 
 
 def new_figure(title: str, *, width: float, height: float) -> Any:
@@ -56,11 +56,17 @@ def bars(axes: Any, names: Sequence[str], series: Mapping[str, Sequence[float]],
     texts, families = drawable([one_line(name, LABEL_CHARACTERS) for name in names])
     size = 9 if len(names) <= 24 else 7
     axes.set_yticks(range(len(names)), labels=texts, fontfamily=families, fontsize=size, parse_math=False)
-    axes.set_ylim(max(len(names), FEWEST_ROWS) - 0.4, -0.6)
+    spare = max(0.0, (FEWEST_ROWS - len(names)) / 2)
+    axes.set_ylim(len(names) - 0.4 + spare, -0.6 - spare)
     axes.tick_params(axis="y", length=0)
     clean(axes)
     if len(series) > 1:
         axes.legend(frameon=False, fontsize=9)
+    if any(
+        text.startswith("#") and text != one_line(name, LABEL_CHARACTERS)
+        for text, name in zip(texts, names, strict=True)
+    ):
+        axes.set_ylabel("# no installed font has these characters: see the numbers in the text", fontsize=8)
 
 
 def clean(axes: Any) -> None:
@@ -70,12 +76,14 @@ def clean(axes: Any) -> None:
 
 
 def one_line(text: str, characters: int) -> str:
-    """Return a text without control characters, cut to a width that a label has room for."""
+    """Return a text without control characters, its middle left out where a label has no room for all of it."""
     line = "".join(character if character.isprintable() else " " for character in text).strip()
-    # Wide characters take the room of two.
-    wide = sum(ord(character) > 0x2E80 for character in line[:characters])
+    wide = sum(ord(character) > 0x2E80 for character in line[:characters])  # these take the room of two
     room = characters - wide // 2
-    return line if len(line) <= room else line[: room - 1] + "…"
+    if len(line) <= room:
+        return line
+    tail = room // 3
+    return f"{line[: room - tail - 1]}…{line[-tail:]}"
 
 
 def drawable(texts: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -85,8 +93,8 @@ def drawable(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     families, covered = [BASE_FONT], _characters_of(fontManager.findfont(BASE_FONT))
     missing = {ord(character) for text in texts for character in text} - covered
-    for font in fontManager.ttflist[:MOST_FONTS] if missing else ():
-        if font.name in families or font.name == "Last Resort":
+    for font in installed_fonts() if missing else ():
+        if font.name in families or "Last Resort" in font.name:  # which draws a box for every character
             continue
         if found := missing & _characters_of(font.fname):
             families.append(font.name)
@@ -100,9 +108,9 @@ def drawable(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     return shown, families
 
 
-def has_numbers(shown: Iterable[str], texts: Iterable[str]) -> bool:
-    """Whether `drawable` replaced a label by its number."""
-    return any(one != other for one, other in zip(shown, texts, strict=True))
+def installed_fonts() -> list[Any]:
+    """Return the fonts that are looked into, each with its name and file."""
+    return fontManager.ttflist[:MOST_FONTS]
 
 
 def _characters_of(file: str) -> set[int]:

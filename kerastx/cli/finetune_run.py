@@ -14,10 +14,12 @@ from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, lo
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.run_record import record_finetuning
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import CheckpointError, DataError
 from kerastx.training.baselines import tfidf_accuracy
+from kerastx.training.callbacks import BatchLog
 from kerastx.training.finetune import finetune_classifier
 
 
@@ -56,23 +58,26 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
         train = sample_rows(train, request.limit, seed=request.seed)
     keras.utils.set_random_seed(request.seed)
     checkpoint = _initial_checkpoint(request, train.label_names)
-    dataset = classification_dataset(
-        train,
-        checkpoint.tokenizer,
-        batch_size=request.batch_size,
-        max_length=request.max_length,
-        seed=request.seed,
-    )
+    dataset = _dataset(request, train, checkpoint, seed=request.seed)
     total = int(dataset.cardinality()) * request.epochs
+    log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
     finetune_classifier(
         checkpoint.model,
         dataset,
         epochs=request.epochs,
         learning_rate=request.learning_rate,
-        callbacks=[FitProgress("finetune", lambda: total)],
+        validation=None if dev is None else _dataset(request, dev, checkpoint),
+        callbacks=[FitProgress("finetune", lambda: total), log],
     )
     save_checkpoint(request.output, checkpoint, force=request.force)
+    record_finetuning(request.output, log.rows)
     return {} if dev is None else _scores(checkpoint, train, dev)
+
+
+def _dataset(request: FinetuneRequest, data: LabelledData, checkpoint: Checkpoint, *, seed: int | None = None):
+    return classification_dataset(
+        data, checkpoint.tokenizer, batch_size=request.batch_size, max_length=request.max_length, seed=seed
+    )
 
 
 def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:

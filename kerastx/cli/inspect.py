@@ -40,7 +40,12 @@ def inspect(
     elif train is not None:
         report, text, draw = _labelled_report(train, dev, start, max_length, text_column, label_column)
     if png is not None:
-        draw(png)
+        try:
+            draw(png)
+        except ModuleNotFoundError as error:
+            from kerastx.errors import MissingExtraError
+
+            raise MissingExtraError(str(error.name), "train") from error
     if json:
         import json as json_module
 

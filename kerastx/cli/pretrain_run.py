@@ -15,6 +15,7 @@ from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, lo
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.run_record import PretrainingRecord, is_record
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.errors import CheckpointError, DataError
@@ -88,6 +89,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     def total_steps() -> int:
         return checkpoint.model.optimizer._learning_rate.total_steps
 
+    record = PretrainingRecord(request.output, {"unigram_entropy": store.unigram_entropy})
     logs = pretrain(
         checkpoint,
         request.output,
@@ -95,10 +97,11 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         dataset=dataset,
         validation=validation,
         resume=request.resume,
-        callbacks=[FitProgress("pretrain", total_steps)],
+        callbacks=[FitProgress("pretrain", total_steps), *record.callbacks],
         facts={"unigram_entropy": store.unigram_entropy},
         say=say,
     )
+    record.finish(logs)
     say(describe_result(request.output, logs, store))
     return logs
 
@@ -186,9 +189,7 @@ def _is_run(output: Path) -> bool:
     """Whether a run was started here: it has steps, or was cut before the first of them."""
     if not output.is_dir():
         return False
-    return bool(step_folders(output)) or all(
-        path.name == "steps" or "training.csv" in path.name for path in output.iterdir()
-    )
+    return bool(step_folders(output)) or all(path.name == "steps" or is_record(path.name) for path in output.iterdir())
 
 
 def _claim_output(request: PretrainRequest) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from kerastx.data.labelled_report import Finding, LabelledReport, Part
 from kerastx.data.sentence_pairs import MINIMUM_DOCUMENTS
-from kerastx.data.store_report import RARE, StoreReport
+from kerastx.data.store_report import StoreReport
 
 FEW_ROWS = 10
 IMBALANCE = 10
+LENGTH_RATIO = 3
 MANY_REPEATS = 0.01
 MANY_CUT = 0.05
 MANY_UNKNOWN = 0.01
@@ -52,6 +53,12 @@ def _dev_warnings(report: LabelledReport, dev: Part) -> list[str]:
         lines.append(
             f"{plural(len(report.unseen_labels), 'dev label')} not in train: {some(list(report.unseen_labels))} "
             f"({plural(sum(report.unseen_labels.values()), 'row')}): finetune refuses dev"
+        )
+    medians = [part.characters.percentile(50) for part in (report.train, dev)]
+    if max(medians) > LENGTH_RATIO * min(medians):
+        lines.append(
+            f"the median text has {medians[0]:,} characters in train and {medians[1]:,} in dev: "
+            "are both the same kind of text, from the same column?"
         )
     return lines
 
@@ -127,11 +134,10 @@ def store_warnings(report: StoreReport) -> list[str]:
         )
     unused = 1.0 - (report.used_tokens + report.num_never_used) / store.tokenizer.vocabulary_size
     if unused > MANY_UNUSED:
-        lines.append(f"{unused:.1%} of the vocabulary never occur: a smaller one, or one of this text, costs less")
+        lines.append(f"{unused:.1%} of the vocabulary never occurs: a smaller one, or one of this text, costs less")
     if store.num_tokens < FEW_TOKENS:
         lines.append(
-            f"{store.num_tokens:,} tokens are few: expect a model of this vocabulary to know little more than "
-            f"word frequencies ({report.rare_tokens:,} tokens occur fewer than {RARE} times)"
+            f"{plural(store.num_tokens, 'token')} in all: pretraining learns little but word frequencies from them"
         )
     return lines
 

@@ -92,7 +92,9 @@ class StoreReport:
 
     def frequent_tokens(self, count: int = NUM_FREQUENT) -> list[tuple[str, int]]:
         order = np.argsort(-self.token_counts, kind="stable")[:count]
-        return [(self.store.tokenizer.token(int(id)), int(self.token_counts[id])) for id in order]
+        return [
+            (self.store.tokenizer.token(int(id)), int(self.token_counts[id])) for id in order if self.token_counts[id]
+        ]
 
     def manifest_facts(self) -> dict[str, Any]:
         """What the manifest says about filters and what they removed; {} if it says nothing."""

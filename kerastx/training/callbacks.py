@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -132,17 +132,74 @@ class TrainingLog(keras.callbacks.Callback):
             "learning_rate": float(optimizer.learning_rate),
             **(logs or {}),
         }
-        self.rows.append({name: f"{value:.8g}" for name, value in values.items()})
+        self.rows.append(_written(values))
         self._write()
 
     def _write(self) -> None:
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        temporary = self.path.with_name(f".{self.path.name}.tmp-{os.getpid()}")
-        with open(temporary, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, names or ["step"])
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(temporary, self.path)
+        _write_rows(self.path, self.rows)
+
+
+class BatchLog(keras.callbacks.Callback):
+    """Collect a row of step, rate and logs some times per epoch; the last of an epoch also has its `val_` logs.
+
+    The values of a row are means over the batches since the row before, so its loss falls within an epoch too.
+
+    Args:
+        num_examples: of an epoch.
+        batch_size: B; the last batch of an epoch may be smaller.
+        rows_per_epoch: at most.
+
+    Attributes:
+        rows: what was collected.
+    """
+
+    def __init__(self, *, num_examples: int, batch_size: int, rows_per_epoch: int = 20):
+        super().__init__()
+        self.num_examples = num_examples
+        self.batch_size = batch_size
+        self.num_batches = math.ceil(num_examples / batch_size)
+        self.rows_per_epoch = min(rows_per_epoch, self.num_batches)
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen = 0
+        self.sums: dict[str, float] = {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        rows_before, rows_now = (count * self.rows_per_epoch // self.num_batches for count in (batch, batch + 1))
+        if rows_now == rows_before:
+            return
+        seen = min((batch + 1) * self.batch_size, self.num_examples)
+        # Keras gives the means since the epoch began.
+        sums = {name: float(mean) * seen for name, mean in (logs or {}).items()}
+        optimizer = self.model.optimizer
+        means = {name: (total - self.sums.get(name, 0.0)) / (seen - self.seen) for name, total in sums.items()}
+        rate = float(optimizer.learning_rate)
+        self.rows.append({"step": int(optimizer.iterations), "learning_rate": rate, **means})
+        self.seen, self.sums = seen, sums
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.rows:
+            self.rows[-1] |= {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
+
+
+def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write a CSV file of rows that may lack some of the names, through a temporary sibling."""
+    _write_rows(path, [_written(row) for row in rows])
+
+
+def _written(row: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"{value:.8g}" for name, value in row.items()}
+
+
+def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names or ["step"])
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -18,6 +18,7 @@ def finetune_classifier(
     *,
     epochs: int,
     learning_rate: float,
+    validation: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, float]:
     """Train `build_classifier`'s model and return the logs of the last epoch.
@@ -27,6 +28,7 @@ def finetune_classifier(
         dataset: finite tf.data of (inputs, {"logits": int32 (B,)}), with a known cardinality.
         epochs: passes over it.
         learning_rate: peak of the schedule.
+        validation: finite tf.data of the same, scored after each pass, or None.
         callbacks: to show progress.
     """
     steps = int(dataset.cardinality())
@@ -39,6 +41,7 @@ def finetune_classifier(
     history = model.fit(
         dataset,
         epochs=epochs,
+        validation_data=validation,
         callbacks=[StopOnNaN(), *callbacks],
         verbose=0,
         shuffle=False,  # the dataset is shuffled already

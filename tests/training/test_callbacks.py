@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kerastx.training.callbacks import (
+    BatchLog,
     PeriodicSave,
     StopAtStep,
     StopOnNaN,
@@ -17,6 +18,7 @@ from kerastx.training.callbacks import (
     TrainingLog,
     TrainingStoppedError,
     read_log,
+    write_log,
 )
 from kerastx.training.optimizers import adamw
 
@@ -92,3 +94,51 @@ def test_the_log_of_a_resumed_run_reads_like_an_unbroken_one(model, tmp_path):
     fit(model, [TrainingLog(log)], epochs=3, initial_epoch=1)
     assert [int(row["step"]) for row in read_log(log)] == [10, 20, 30]
     assert read_log(log)[0] == rows[0]
+
+
+class Batches(keras.callbacks.Callback):
+    """Keep the loss of every batch, from the means since the epoch began."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen, self.total = 0, 0.0
+
+    def __init__(self, sizes):
+        super().__init__()
+        self.sizes = sizes
+        self.losses: list[float] = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += self.sizes[batch]
+        total = logs["loss"] * self.seen
+        self.losses.append((total - self.total) / self.sizes[batch])
+        self.total = total
+
+
+def test_rows_within_an_epoch_are_means_of_their_own_batches(model):
+    x = np.random.default_rng(2).normal(size=(18, 2)).astype("float32")
+    y = np.arange(18, dtype="float32")[:, None]
+    log, batches = BatchLog(num_examples=18, batch_size=4, rows_per_epoch=2), Batches([4, 4, 4, 4, 2])
+    model.fit(
+        x, y, batch_size=4, epochs=2, shuffle=False, callbacks=[log, batches], verbose=0, validation_data=(x[:4], y[:4])
+    )
+    assert [row["step"] for row in log.rows] == [3, 5, 8, 10]
+    losses = np.array(batches.losses)
+    expected = [losses[:3].mean(), (4 * losses[3] + 2 * losses[4]) / 6]
+    np.testing.assert_allclose([row["loss"] for row in log.rows[:2]], expected, rtol=1e-4)  # differences of float32
+    assert ["val_loss" in row for row in log.rows] == [False, True, False, True]
+    assert log.rows[0]["learning_rate"] > 0
+
+
+def test_an_epoch_of_few_batches_has_a_row_for_each(model):
+    log = BatchLog(num_examples=6, batch_size=4)
+    model.fit(np.ones((6, 2)), np.ones((6, 1)), batch_size=4, shuffle=False, callbacks=[log], verbose=0)
+    assert [row["step"] for row in log.rows] == [1, 2]
+
+
+def test_a_log_of_rows_that_lack_values_is_read_back(tmp_path):
+    write_log(tmp_path / "log.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "val_loss": 0.25}])
+    assert read_log(tmp_path / "log.csv") == [
+        {"step": "1", "loss": "0.5", "val_loss": ""},
+        {"step": "2", "loss": "", "val_loss": "0.25"},
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]

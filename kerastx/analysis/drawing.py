@@ -25,8 +25,10 @@ FEWEST_ROWS = 5  # so that the bars of two labels are not half a page thick
 def new_figure(title: str, *, width: float, height: float) -> Any:
     """Return an empty figure of so many inches."""
     figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
-    texts, families = drawable([one_line(title, 110)])
-    figure.suptitle(texts[0], fontfamily=families, fontsize=12, fontweight="bold", parse_math=False)
+    text = one_line(title, 110)
+    shown, families = drawable([text])
+    text = text if shown == [text] else text.encode("ascii", "replace").decode()
+    figure.suptitle(text, fontfamily=families, fontsize=12, fontweight="bold", parse_math=False)
     return figure
 
 
@@ -66,7 +68,7 @@ def bars(axes: Any, names: Sequence[str], series: Mapping[str, Sequence[float]],
         text.startswith("#") and text != one_line(name, LABEL_CHARACTERS)
         for text, name in zip(texts, names, strict=True)
     ):
-        axes.set_ylabel("# no installed font has these characters: see the numbers in the text", fontsize=8)
+        axes.set_ylabel("# stands for what no installed font can draw: see the text report", fontsize=8)
 
 
 def clean(axes: Any) -> None:

@@ -35,12 +35,11 @@ def store_text(report: StoreReport, warnings: Sequence[str]) -> str:
         _lengths("sentences of a document", report.document_sentences),
         _lengths("tokens of a sentence", report.sentence_tokens),
     ]
-    frequent = ", ".join(f"{token} {count / report.store.num_tokens:.1%}" for token, count in report.frequent_tokens())
     blocks = [
         str(report.store.path),
         table(list(_store_facts(report))),
         table(lengths),
-        f"most frequent tokens: {frequent}",
+        table([["most frequent tokens", "#", "times"], *_frequent(report)]),
         *([table([["repeated documents", "times"], *_repeats(report)])] if report.repeats else []),
         *([table([["largest sources", "MB"], *_sources(report)])] if report.store.manifest.get("sources") else []),
         _warned(warnings),
@@ -130,6 +129,13 @@ def _manifest_rows(name: str, value: Any) -> Iterator[Row]:
         yield [name, ", ".join(one_line(str(inner)) for inner in value)]
     else:
         yield [name, f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else one_line(str(value))]
+
+
+def _frequent(report: StoreReport) -> list[Row]:
+    return [
+        [f"  {one_line(token)}", f"{number}", _share(count, report.store.num_tokens)]
+        for number, (token, count) in enumerate(report.frequent_tokens(), 1)
+    ]
 
 
 def _repeats(report: StoreReport) -> list[Row]:

@@ -64,7 +64,7 @@ class PretrainingRecord:
 
     def __init__(self, output: Path, results: Mapping[str, float]):
         self.curve = LearningCurve(output, results)
-        self.callbacks = [EventLog(output / EVENTS, output / LOG), self.curve]
+        self.callbacks = [EventLog(output / EVENTS, output / LOG, say), self.curve]
 
     def finish(self, logs: Mapping[str, float]) -> None:
         """Draw the curve once more, with the score on held-out documents."""

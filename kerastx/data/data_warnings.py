@@ -127,7 +127,11 @@ def store_warnings(report: StoreReport) -> list[str]:
             f"{single:.1%} of the documents have one sentence and give no pair: "
             "try another --documents when you prepare the text"
         )
-    if documents.num_above(1) < MINIMUM_DOCUMENTS:
+    if documents.num_above(1) < 2:
+        lines.append(
+            f"{plural(documents.num_above(1), 'document')} of two sentences: pretrain needs two and refuses the store"
+        )
+    elif documents.num_above(1) < MINIMUM_DOCUMENTS:
         lines.append(
             f"{plural(documents.num_above(1), 'document')} of two sentences, below {MINIMUM_DOCUMENTS}: "
             "nothing is held out and pretraining has no validation loss"

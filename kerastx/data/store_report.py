@@ -141,7 +141,10 @@ def report_store(store: TokenStore, *, max_length: int = 128, progress: Progress
     """
     with tempfile.TemporaryFile() as kept:
         # 8 bytes a document, twice; on disk, where also a store of a billion documents has room.
-        hashes = np.memmap(kept, np.uint64, "w+", shape=(2, store.num_documents))
+        for start in range(0, store.num_documents, _CHUNK):
+            kept.write(bytes(16 * min(_CHUNK, store.num_documents - start)))  # a full disk is told here
+        kept.flush()
+        hashes = np.memmap(kept, np.uint64, "r+", shape=(2, store.num_documents))
         _hash_documents(store, hashes[0], progress)
         duplicates, repeats = _repeats(store, hashes)
         del hashes

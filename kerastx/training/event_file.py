@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -30,21 +30,42 @@ class EventLog(keras.callbacks.Callback):
     Args:
         folder: of the event file.
         log: the file of the `TrainingLog`, which stands before this callback.
+        say: takes a line for people when nothing can be written; the run goes on.
     """
 
-    def __init__(self, folder: Path, log: Path):
+    def __init__(self, folder: Path, log: Path, say: Callable[[str], None] = lambda line: None):
         super().__init__()
         self.folder = folder
         self.log = log
+        self.say = say
+        self.file: Path | None = None
 
     def on_train_begin(self, logs=None):
-        self.file = write_events(self.folder, [_numbers(row) for row in read_log(self.log)])
+        self._write(self._write_all)
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer
         values = {"learning_rate": float(optimizer.learning_rate), **(logs or {})}
+        record = _record(_event(time.time(), int(optimizer.iterations), values))
+        self._write(lambda: self._append(record))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.file = None
+            self.say(f"{self.folder}: no log for TensorBoard, the run goes on without it: {error}")
+
+    def _write_all(self) -> None:
+        rows = [{name: float(value) for name, value in row.items() if value} for row in read_log(self.log)]
+        self.file = write_events(self.folder, rows)
+
+    def _append(self, record: bytes) -> None:
+        if self.file is None or not self.file.exists():  # somebody has tidied up
+            self._write_all()
+            return
         with open(self.file, "ab") as stream:
-            stream.write(_record(_event(time.time(), int(optimizer.iterations), values)))
+            stream.write(record)
 
 
 def write_events(folder: Path, rows: Sequence[Mapping[str, float]]) -> Path:
@@ -73,10 +94,6 @@ def write_events(folder: Path, rows: Sequence[Mapping[str, float]]) -> Path:
     for file in old:
         file.unlink()
     return target
-
-
-def _numbers(row: Mapping[str, str]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items() if value}
 
 
 def _number(file: Path) -> int:

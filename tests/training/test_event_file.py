@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import keras
@@ -102,3 +103,22 @@ def test_a_run_that_began_without_events_gets_all_of_them(tmp_path):
     fit([TrainingLog(log)], first_step=0, epochs=2)
     fit([TrainingLog(log), EventLog(logs, log)], first_step=20, epochs=3)
     assert [step for step, _ in scalars(logs)] == [10, 20, 30]
+
+
+def test_a_log_folder_that_goes_away_does_not_end_the_run(tmp_path):
+    log, logs, said = tmp_path / "training.csv", tmp_path / "logs", []
+
+    class Tidy(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, _=None):
+            if epoch == 1:
+                shutil.rmtree(logs)
+            if epoch == 2:
+                shutil.rmtree(logs)
+                logs.write_text("a file in the way")
+            if epoch == 3:
+                logs.unlink()
+
+    fit([TrainingLog(log), EventLog(logs, log, said.append), Tidy()], first_step=0, epochs=4)
+    assert [step for step, _ in scalars(logs)] == [10, 20, 30, 40]
+    assert len(said) == 1
+    assert "no log for TensorBoard, the run goes on without it" in said[0]

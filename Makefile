@@ -5,6 +5,8 @@ DEV ?=
 RECIPE ?=
 OUTPUT ?= build/export
 TESTS ?=
+ROWS ?=
+ROUNDS ?= 9
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -26,6 +28,8 @@ INTERPRETER := $(wordlist 2,99,$(FOUND))
 VENV := .venv$(if $(filter-out python3.11,$(PYTHON)),$(if $(filter-out 3.11,$(VERSION)),-$(VERSION)))
 BIN := $(VENV)/bin
 READY := $(VENV)/.kerastx-installed
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.kerastx-installed
 
 .PHONY: help dev check fix test test-slow demo export bench build clean distclean
 
@@ -78,9 +82,18 @@ endif
 demo: $(READY) ## the whole line on embedded data: pretrain, fine-tune, export, report, answers
 	$(BIN)/kerastx demo --output build/demo --export $(OUTPUT) --force --show-report
 
-bench: $(READY) ## CPU latency of the exported files, .tflite against .onnx
-	@ls $(OUTPUT)/*.tflite $(OUTPUT)/*.onnx >/dev/null 2>&1 || $(MAKE) export
-	$(BIN)/python tests/benchmarks/run.py $(OUTPUT) --output build/bench.json
+$(PEERS_READY): tests/benchmarks/peers.txt
+	@$(PEERS)/bin/python -m pip --version >/dev/null 2>&1 || "$(INTERPRETER)" -m venv --clear $(PEERS)
+	@echo "installing the libraries that kerastx is compared with into $(PEERS) (about 4 GB when new, some minutes) ..."
+	@set -e; install() { $(PEERS)/bin/python -m pip install -qq --retries 5 "$$@"; }; \
+	  install --upgrade 'pip>=25'; \
+	  if install --requirement $<; then touch $@; else \
+	    echo "not all of them together; trying one by one: the report says who is missing" >&2; \
+	    grep -v '^[#-]' $< | while read -r peer; do install "$$peer" || echo "not installed: $$peer" >&2; done; \
+	  fi
+
+bench: $(READY) $(PEERS_READY) ## our speed beside that of others, into BENCHMARKS.md [ROWS=files ROUNDS=9]
+	$(BIN)/python tests/benchmarks/bench.py --peers $(PEERS)/bin/python --rounds $(ROUNDS) $(if $(ROWS),--rows $(ROWS))
 
 build: $(READY) ## wheel and sdist into dist/
 	rm -rf dist
@@ -91,4 +104,4 @@ clean: ## remove build/, dist/ and caches
 	find kerastx export examples tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## clean, and remove every .venv
-	rm -rf .venv .venv-3.*
+	rm -rf .venv .venv-peers .venv-3.*

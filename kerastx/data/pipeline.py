@@ -99,7 +99,13 @@ def _pair_tensors(
 
 
 def classification_dataset(
-    examples: LabelledData, tokenizer: Tokenizer, *, batch_size: int, max_length: int, seed: int | None = None
+    examples: LabelledData,
+    tokenizer: Tokenizer,
+    *,
+    batch_size: int,
+    max_length: int,
+    seed: int | None = None,
+    length_buckets: bool = True,
 ) -> tf.data.Dataset:
     """Return batches of labelled texts, each padded to its longest text, rounded up to a multiple of 8.
 
@@ -108,7 +114,8 @@ def classification_dataset(
         tokenizer: of the model.
         batch_size: B; the last batch may be smaller.
         max_length: longer texts are cut.
-        seed: shuffle, anew in every epoch, with texts of about the same length in a batch; without one, in file order.
+        seed: shuffle, anew in every epoch; without one, in file order.
+        length_buckets: put texts of about the same length into a batch; otherwise pad every batch to max_length.
 
     Returns:
         A dataset, of known cardinality, of (inputs, targets), as `build_classifier`'s model is fitted with:
@@ -124,8 +131,8 @@ def classification_dataset(
     epochs = itertools.count()
 
     def generate() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        for rows in _batches(lengths, batch_size, seed, next(epochs)):
-            longest = int(lengths[rows].max())
+        for rows in _batches(lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)):
+            longest = int(lengths[rows].max()) if length_buckets else max_length
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
             yield inputs, {"logits": examples.label_ids[rows]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from kerastx.layers.dropout import Dropout
 from kerastx.layers.normalization import LayerNormalization
 
 
@@ -88,7 +89,7 @@ class InputEmbeddings(keras.layers.Layer):
         self.epsilon = epsilon
         self.initializer_range = initializer_range
         self.norm = LayerNormalization(epsilon=epsilon, name="norm", dtype=self.dtype_policy)
-        self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
     def build(self, token_vectors_shape, segment_ids_shape=None):
         hidden_dim = token_vectors_shape[-1]

@@ -29,7 +29,7 @@ class EventLog(keras.callbacks.Callback):
 
     Args:
         folder: of the event file.
-        log: the file of the `TrainingLog`, which stands before this callback.
+        log: the file of the `TrainingLog`.
         say: takes a line for people when nothing can be written; the run goes on.
     """
 
@@ -41,31 +41,32 @@ class EventLog(keras.callbacks.Callback):
         self.file: Path | None = None
 
     def on_train_begin(self, logs=None):
-        self._write(self._write_all)
+        first = int(self.model.optimizer.iterations) + 1
+        self._write(lambda: self._write_rows(before=first))
 
     def on_epoch_end(self, epoch, logs=None):
         optimizer = self.model.optimizer
         values = {"learning_rate": float(optimizer.learning_rate), **(logs or {})}
-        record = _record(_event(time.time(), int(optimizer.iterations), values))
-        self._write(lambda: self._append(record))
+        self._write(lambda: self._append(int(optimizer.iterations), values))
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _write(self, write: Callable[[], object]) -> None:
         try:
             write()
         except OSError as error:
             self.file = None
             self.say(f"{self.folder}: no log for TensorBoard, the run goes on without it: {error}")
 
-    def _write_all(self) -> None:
+    def _write_rows(self, *, before: int) -> Path:
         rows = [{name: float(value) for name, value in row.items() if value} for row in read_log(self.log)]
-        self.file = write_events(self.folder, rows)
+        self.file = write_events(self.folder, [row for row in rows if row["step"] < before])
+        return self.file
 
-    def _append(self, record: bytes) -> None:
-        if self.file is None or not self.file.exists():  # somebody has tidied up
-            self._write_all()
-            return
-        with open(self.file, "ab") as stream:
-            stream.write(record)
+    def _append(self, step: int, values: Mapping[str, float]) -> None:
+        file = self.file
+        if file is None or not file.exists():  # somebody has tidied up
+            file = self._write_rows(before=step)
+        with open(file, "ab") as stream:
+            stream.write(_record(_event(time.time(), step, values)))
 
 
 def write_events(folder: Path, rows: Sequence[Mapping[str, float]]) -> Path:

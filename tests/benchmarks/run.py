@@ -1,4 +1,4 @@
-"""CPU latency of the exported files in a folder, one against the other: `make bench`.
+"""CPU latency of the exported files in a folder, one against the other: `run.py build/export`.
 
 Batch 1, one thread, the engine alone: full rows of random token ids, so tokenizing is not in the figures. The files
 take turns, round after round, in alternating order, so that a machine that slows down slows all of them. What counts is

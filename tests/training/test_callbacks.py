@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerastx.training.callbacks import (
-    BatchLog,
+    InputWait,
     PeriodicSave,
     StopAtStep,
     StopOnNaN,
@@ -63,6 +63,61 @@ def test_nan_names_the_step(model):
         fit(model, [StopOnNaN()], value=float("nan"))
 
 
+def test_nan_says_which_batch_it_was(model):
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.iterations.assign(7)
+    with pytest.raises(TrainingStoppedError, match="not finite at step 8 of batch 7; lower"):
+        fit(model, [StopOnNaN(lambda batch: f" of batch {batch}")], value=float("nan"))
+
+
+def test_steps_are_updates_when_batches_are_accumulated(model):
+    model.compile(adamw(0.01, total_steps=6, accumulate=3), loss="mse", jit_compile=False)
+    schedule, steps = model.optimizer._learning_rate, []
+    batches = Counter()
+    fit(model, [StopAtStep(schedule), PeriodicSave(steps.append), batches], steps_per_epoch=12)
+    assert batches.count == 18
+    assert steps == [4, 6]
+    assert float(schedule(18)) == 0.0
+    assert float(schedule(17)) > 0.0
+
+
+class Counter(keras.callbacks.Callback):
+    count = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+
+
+def test_saving_costs_its_share_of_the_time_and_no_more(model, monkeypatch):
+    monkeypatch.setattr(PeriodicSave, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(PeriodicSave, "COST_SHARE", 0.2)
+    steps: list[int] = []
+
+    def save(step):
+        steps.append(step)
+        time.sleep(0.05)
+
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            time.sleep(0.02)
+
+    model.optimizer._learning_rate.total_steps = 10**6
+    saving = PeriodicSave(save, every=None)
+    fit(model, [Slow(), saving], steps_per_epoch=1, epochs=40)
+    assert 2 < len(steps) < 20
+    assert steps[0] == 1
+    assert steps[-1] == 40
+    assert saving.share < 0.3  # the first save comes before its cost is known
+
+
+def test_waiting_for_batches_is_a_share_of_the_time(model):
+    waited = iter(np.arange(100) * 1e-4)
+    history = fit(model, [InputWait(lambda: float(next(waited)))], epochs=3)
+    shares = history.history["wait_share"]
+    assert len(shares) == 3
+    assert all(0 < share < 1 for share in shares)
+
+
 def test_a_time_budget_ends_the_run_in_time_and_lowers_the_rate_to_zero(model):
     schedule = model.optimizer._learning_rate
     schedule.total_steps = 10**6
@@ -94,45 +149,6 @@ def test_the_log_of_a_resumed_run_reads_like_an_unbroken_one(model, tmp_path):
     fit(model, [TrainingLog(log)], epochs=3, initial_epoch=1)
     assert [int(row["step"]) for row in read_log(log)] == [10, 20, 30]
     assert read_log(log)[0] == rows[0]
-
-
-class Batches(keras.callbacks.Callback):
-    """Keep the loss of every batch, from the means since the epoch began."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.seen, self.total = 0, 0.0
-
-    def __init__(self, sizes):
-        super().__init__()
-        self.sizes = sizes
-        self.losses: list[float] = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen += self.sizes[batch]
-        total = logs["loss"] * self.seen
-        self.losses.append((total - self.total) / self.sizes[batch])
-        self.total = total
-
-
-def test_rows_within_an_epoch_are_means_of_their_own_batches(model):
-    x = np.random.default_rng(2).normal(size=(18, 2)).astype("float32")
-    y = np.arange(18, dtype="float32")[:, None]
-    log, batches = BatchLog(num_examples=18, batch_size=4, rows_per_epoch=2), Batches([4, 4, 4, 4, 2])
-    model.fit(
-        x, y, batch_size=4, epochs=2, shuffle=False, callbacks=[log, batches], verbose=0, validation_data=(x[:4], y[:4])
-    )
-    assert [row["step"] for row in log.rows] == [3, 5, 8, 10]
-    losses = np.array(batches.losses)
-    expected = [losses[:3].mean(), (4 * losses[3] + 2 * losses[4]) / 6]
-    np.testing.assert_allclose([row["loss"] for row in log.rows[:2]], expected, rtol=1e-4)  # differences of float32
-    assert ["val_loss" in row for row in log.rows] == [False, True, False, True]
-    assert log.rows[0]["learning_rate"] > 0
-
-
-def test_an_epoch_of_few_batches_has_a_row_for_each(model):
-    log = BatchLog(num_examples=6, batch_size=4)
-    model.fit(np.ones((6, 2)), np.ones((6, 1)), batch_size=4, shuffle=False, callbacks=[log], verbose=0)
-    assert [row["step"] for row in log.rows] == [1, 2]
 
 
 def test_a_log_of_rows_that_lack_values_is_read_back(tmp_path):

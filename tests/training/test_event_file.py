@@ -90,7 +90,7 @@ def test_a_resumed_run_is_one_curve_without_gaps_and_doubled_steps(tmp_path):
     fit([TrainingLog(log), EventLog(logs, log)], first_step=0, epochs=3)
     before = scalars(logs)
     assert [step for step, _ in before] == [10, 20, 30]
-    fit([TrainingLog(log), EventLog(logs, log)], first_step=20, epochs=5)  # as from the checkpoint of step 20
+    fit([EventLog(logs, log), TrainingLog(log)], first_step=20, epochs=5)  # as from the checkpoint of step 20
     assert [step for step, _ in scalars(logs)] == [10, 20, 30, 40, 50]
     assert scalars(logs)[:2] == before[:2]
     for (step, values), row in zip(scalars(logs), read_log(log), strict=True):

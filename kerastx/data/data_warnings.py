@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerastx.data.labelled_report import Finding, LabelledReport, Part
+from kerastx.data.labelled_report import Finding, LabelledReport, Part, shown
 from kerastx.data.sentence_pairs import MINIMUM_DOCUMENTS
 from kerastx.data.store_report import StoreReport
 
@@ -66,7 +66,7 @@ def _dev_warnings(report: LabelledReport, dev: Part) -> list[str]:
 def _part_warnings(part: Part, name: str, max_length: int) -> list[str]:
     lines = []
     if part.conflicts.rows:
-        one, other = part.conflicts.examples[0].labels
+        one, other = map(shown, part.conflicts.examples[0].labels)
         lines.append(
             f"{_counted(part.conflicts, name, part)} with the text of an earlier row and another label; "
             f"first: {_same(part.conflicts)} ({one}, {other})"
@@ -97,7 +97,8 @@ def _label_warnings(report: LabelledReport) -> list[str]:
     largest, smallest = next(iter(counts)), list(counts)[-1]
     if counts[largest] > IMBALANCE * counts[smallest]:
         lines.append(
-            f"the labels are uneven: {counts[largest]:,} rows of {largest}, {counts[smallest]:,} of {smallest}; "
+            f"the labels are uneven: {counts[largest]:,} rows of {shown(largest)}, "
+            f"{counts[smallest]:,} of {shown(smallest)}; "
             "look at macro F1, not at accuracy alone"
         )
     if report.dev is not None and (missing := [label for label in counts if label not in report.dev.labels]):
@@ -160,4 +161,4 @@ def _same(found: Finding) -> str:
 
 def some(labels: list[str]) -> str:
     more = len(labels) - _SHOWN_LABELS
-    return ", ".join(labels[:_SHOWN_LABELS]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(shown, labels[:_SHOWN_LABELS])) + (f" and {more} more" if more > 0 else "")

@@ -177,8 +177,8 @@ def normal_form(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return the beginning of a text on one line."""
-    line = " ".join(text.split())
+    """Return the beginning of a text or label on one line, without control characters."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     return line if len(line) <= _SHOWN_CHARACTERS else line[: _SHOWN_CHARACTERS - 3] + "..."
 
 

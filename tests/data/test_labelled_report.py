@@ -162,6 +162,15 @@ def test_one_label_is_too_few(report):
     )
 
 
+def test_a_label_of_two_lines_is_one_line_in_a_warning(tmp_path):
+    lines = [json.dumps({"text": "same", "label": label}) for label in ("a", "b\nc\x1b")]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+    found = " | ".join(labelled_warnings(report_labelled(tmp_path / "rows.jsonl")))
+    assert "(b c, a)" in found
+    assert "in train: a, b c" in found
+    assert found.isprintable()
+
+
 @settings(max_examples=40, deadline=None)
 @given(rows=st.lists(st.tuples(st.text(max_size=40), st.text(max_size=8)), min_size=1, max_size=12))
 def test_odd_texts_are_reported_or_refused_in_one_line(tmp_path_factory, rows):
@@ -180,7 +189,7 @@ def test_odd_texts_are_reported_or_refused_in_one_line(tmp_path_factory, rows):
     assert found.overlap.rows == len(rows) - found.train.no_text.rows  # dev is train
     assert found.near_overlap.rows == 0
     json.dumps(found.to_dict()).encode()
-    assert all("\n" not in line for line in labelled_warnings(found))
+    assert all(line.isprintable() for line in labelled_warnings(found))
 
 
 @pytest.mark.slow

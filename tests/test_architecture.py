@@ -53,7 +53,7 @@ UNITS = {
         tensorflow="kerastx/training/distribution.py",
         sklearn="kerastx/training/baselines.py",
     ),
-    "analysis": unit("text data models checkpoint runtime", "keras numpy"),
+    "analysis": unit("text data models checkpoint runtime", "keras numpy", matplotlib="kerastx/analysis/drawing.py"),
     "kerastx_export": unit(
         "artifact text runtime data layers models checkpoint training analysis",
         "numpy keras tensorflow "
@@ -306,6 +306,7 @@ def test_the_blocker_blocks():
             "def f():\n    from kerastx_export import parity",
             "not `kerastx_export`",
         ),
+        ("kerastx/analysis/a.py", "from matplotlib import pyplot", "drawing.py only"),
         ("kerastx/checkpoint/a.py", "import pickle", "pickle runs or trusts"),
         ("export/kerastx_export/a.py", "from kerastx.cli.app import main", "not `cli`"),
         ("export/kerastx_export/a.py", "import torch", "not torch"),

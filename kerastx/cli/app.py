@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kerastx import __version__
-from kerastx.cli import demo, evaluate, export, finetune, prepare, pretrain, run, verify
+from kerastx.cli import demo, evaluate, export, finetune, inspect, prepare, pretrain, run, verify
 from kerastx.errors import KerastxError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ def _options(
 
 
 app.command("prepare")(prepare.prepare)
+app.command("inspect")(inspect.inspect)
 app.command("pretrain")(pretrain.pretrain)
 app.add_typer(finetune.app, name="finetune")
 app.command("evaluate")(evaluate.evaluate)

@@ -22,10 +22,12 @@ from kerastx.checkpoint.store import (
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.run_record import record_finetuning
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import CheckpointError, DataError
 from kerastx.training.baselines import tfidf_accuracy
+from kerastx.training.batch_log import BatchLog
 from kerastx.training.finetune import finetune_classifier, freeze_layers
 from kerastx.training.precision import precision, resolve_precision
 
@@ -71,15 +73,10 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     with precision(resolve_precision(request.precision)):
         checkpoint = _initial_checkpoint(request, train.label_names)
     freeze_layers(checkpoint.model, request.freeze)
-    dataset = classification_dataset(
-        train,
-        checkpoint.tokenizer,
-        batch_size=request.batch_size,
-        max_length=request.max_length,
-        seed=request.seed,
-        length_buckets=request.length_buckets,
-    )
+    dataset = _dataset(request, train, checkpoint, seed=request.seed)
+    validation = None if dev is None else _dataset(request, dev, checkpoint)
     total = int(dataset.cardinality()) * request.epochs // request.accumulate
+    log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
     finetune_classifier(
         checkpoint.model,
@@ -87,12 +84,28 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
         epochs=request.epochs,
         learning_rate=request.learning_rate,
         accumulate=request.accumulate,
-        callbacks=[FitProgress("finetune", lambda: total)],
+        validation=validation,
+        callbacks=[FitProgress("finetune", lambda: total), log],
     )
-    times = {"train_seconds": time.monotonic() - wall, "train_cpu_seconds": time.process_time() - cpu}
+    times = {
+        "train_seconds": time.monotonic() - wall - log.dev_seconds,
+        "train_cpu_seconds": time.process_time() - cpu - log.dev_cpu_seconds,
+    }
     checkpoint = in_float32(checkpoint)
     save_checkpoint(request.output, checkpoint, force=request.force)
+    record_finetuning(request.output, log.rows)
     return times if dev is None else {**times, **_scores(checkpoint, train, dev)}
+
+
+def _dataset(request: FinetuneRequest, data: LabelledData, checkpoint: Checkpoint, *, seed: int | None = None):
+    return classification_dataset(
+        data,
+        checkpoint.tokenizer,
+        batch_size=request.batch_size,
+        max_length=request.max_length,
+        seed=seed,
+        length_buckets=request.length_buckets,
+    )
 
 
 def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:

@@ -17,6 +17,7 @@ from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.bad_batch import explain_batch
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.run_record import PretrainingRecord, is_record
 from kerastx.data.packing import PACK_BELOW, fill_share, packing_plan
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
@@ -82,6 +83,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     batches()  # complains before anything is replaced
     _claim_output(request)
     say(f"training in {request.precision}" + (", several short pairs in a row" if request.pack else ""))
+    record = PretrainingRecord(request.output, {"unigram_entropy": store.unigram_entropy})
     meter = WaitMeter()
     logs = pretrain(
         checkpoint,
@@ -90,9 +92,10 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         dataset=lambda first: meter.watch(batches(start_step=first)),
         validation=validation,
         resume=request.resume,
+        measures=[InputWait(lambda: meter.seconds)],
         callbacks=[
-            InputWait(lambda: meter.seconds),
             FitProgress("pretrain", lambda: checkpoint.model.optimizer._learning_rate.total_steps),
+            *record.callbacks,
         ],
         explain=functools.partial(
             explain_batch,
@@ -105,6 +108,7 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         facts={"unigram_entropy": store.unigram_entropy},
         say=say,
     )
+    record.finish(logs)
     say(describe_result(request.output, logs, store))
     return logs
 
@@ -229,9 +233,7 @@ def _is_run(output: Path) -> bool:
     """Whether a run was started here: it has steps, or was cut before the first of them."""
     if not output.is_dir():
         return False
-    return bool(step_folders(output)) or all(
-        path.name == "steps" or "training.csv" in path.name for path in output.iterdir()
-    )
+    return bool(step_folders(output)) or all(path.name == "steps" or is_record(path.name) for path in output.iterdir())
 
 
 def _claim_output(request: PretrainRequest) -> None:

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,9 @@ _SHOWN_CHARACTERS = 40
 Column = str | int
 
 
-class _Record(NamedTuple):
+class LabelledRow(NamedTuple):
+    """One row of a labelled file and the line it starts on."""
+
     line: int
     text: str = ""
     label: str = ""
@@ -97,52 +99,67 @@ def read_labelled(
         DataError: the file is missing, empty or lacks a column, or rows are wrong: the first is shown, all are counted.
     """
     file = Path(path)
+    allowed = None if labels is None else tuple(labels)
+    records = _records(file, text_column, label_column)
+    rows = _checked(file, records, lambda record: _problem(record, allowed))
+    return LabelledData.of([row.text for row in rows], [row.label for row in rows], allowed)
+
+
+def read_rows(
+    path: str | os.PathLike[str], *, text_column: Column | None = None, label_column: Column | None = None
+) -> list[LabelledRow]:
+    """Read what `read_labelled` reads, for a report: with line numbers, and rows may lack a text or a label."""
+    file = Path(path)
+    return _checked(file, _records(file, text_column, label_column), _nul_problem)
+
+
+def _records(file: Path, text_column: Column | None, label_column: Column | None) -> Iterator[LabelledRow]:
     suffix = file.suffix.lower()
     if suffix not in (".tsv", ".csv", ".jsonl"):
         raise DataError(f"{file}: expected a .tsv, .csv or .jsonl file, got {file.suffix or 'no suffix'}")
     content = _read_text(file)
     if suffix == ".jsonl":
-        records = _json_records(file, content, text_column, label_column)
-    else:
-        rows = _csv_rows(content) if suffix == ".csv" else _tsv_rows(content)
-        records = _table_records(file, rows, text_column, label_column)
-    return _collect(file, records, None if labels is None else tuple(labels))
+        return _json_records(file, content, text_column, label_column)
+    rows = _csv_rows(content) if suffix == ".csv" else _tsv_rows(content)
+    return _table_records(file, rows, text_column, label_column)
 
 
-def _collect(file: Path, records: Iterable[_Record], allowed: tuple[str, ...] | None) -> LabelledData:
-    texts: list[str] = []
-    labels: list[str] = []
+def _checked(file: Path, records: Iterable[LabelledRow], problem_of: Callable[[LabelledRow], str]) -> list[LabelledRow]:
+    rows: list[LabelledRow] = []
     first_problem, num_wrong = "", 0
     for record in records:
-        problem = record.problem or _problem(record, allowed)
+        problem = record.problem or problem_of(record)
         if problem:
             first_problem = first_problem or f"{file}:{record.line}: {problem}"
             num_wrong += 1
-        texts.append(record.text)
-        labels.append(record.label)
+        rows.append(record)
     if num_wrong:
         more = num_wrong - 1
         raise DataError(first_problem + (f"; and {more:,} more wrong row{'s' * (more > 1)}" if more else ""))
-    if not texts:
+    if not rows:
         raise DataError(f"{file}: the file holds no rows")
-    return LabelledData.of(texts, labels, allowed)
+    return rows
 
 
-def _problem(record: _Record, allowed: tuple[str, ...] | None) -> str:
+def _problem(record: LabelledRow, allowed: tuple[str, ...] | None) -> str:
     if not record.text:
         return "expected a text, got an empty one"
     if not record.label:
         return "expected a label, got an empty one"
-    if "\0" in record.text or "\0" in record.label:
-        return "expected text, got a NUL character"
+    if problem := _nul_problem(record):
+        return problem
     if allowed is not None and record.label not in allowed:
         return f"expected one of the labels {_shown_names(allowed)}, got {_shown(record.label)}"
     return ""
 
 
+def _nul_problem(record: LabelledRow) -> str:
+    return "expected text, got a NUL character" if "\0" in record.text or "\0" in record.label else ""
+
+
 def _table_records(
     file: Path, rows: Iterator[_Row], text_column: Column | None, label_column: Column | None
-) -> Iterator[_Record]:
+) -> Iterator[LabelledRow]:
     first = next(rows, None)
     if first is None:
         raise DataError(f"{file}: the file is empty")
@@ -159,23 +176,23 @@ def _table_records(
         label_at = header.index(_find_column(file, header, label_column, LABEL_COLUMNS, "label"))
     for line, fields, problem in rows:
         if problem or len(fields) != width:
-            yield _Record(line, problem=problem or f"expected {width} columns, got {len(fields)}")
+            yield LabelledRow(line, problem=problem or f"expected {width} columns, got {len(fields)}")
         else:
-            yield _Record(line, fields[text_at].strip(), fields[label_at].strip())
+            yield LabelledRow(line, fields[text_at].strip(), fields[label_at].strip())
 
 
 def _json_records(
     file: Path, content: str, text_column: Column | None, label_column: Column | None
-) -> Iterator[_Record]:
+) -> Iterator[LabelledRow]:
     columns: tuple[str, str] | None = None
     for line, text in _lines(content):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            yield _Record(line, problem=f"expected a JSON object, got {_shown(text)}")
+            yield LabelledRow(line, problem=f"expected a JSON object, got {_shown(text)}")
             continue
         if not isinstance(value, dict):
-            yield _Record(line, problem=f"expected a JSON object, got {_shown(text)}")
+            yield LabelledRow(line, problem=f"expected a JSON object, got {_shown(text)}")
             continue
         if columns is None:
             columns = (
@@ -185,17 +202,17 @@ def _json_records(
         yield _json_record(line, value, *columns)
 
 
-def _json_record(line: int, value: dict[str, object], text_key: str, label_key: str) -> _Record:
+def _json_record(line: int, value: dict[str, object], text_key: str, label_key: str) -> LabelledRow:
     for key in (text_key, label_key):
         if key not in value:
-            return _Record(line, problem=f"expected the key {key!r}, got {_shown_names(value)}")
+            return LabelledRow(line, problem=f"expected the key {key!r}, got {_shown_names(value)}")
     text, label = value[text_key], value[label_key]
     if not isinstance(text, str):
-        return _Record(line, problem=f"expected a string as {text_key!r}, got {_shown(json.dumps(text))}")
+        return LabelledRow(line, problem=f"expected a string as {text_key!r}, got {_shown(json.dumps(text))}")
     if isinstance(label, bool) or not isinstance(label, str | int):
         got = _shown(json.dumps(label))
-        return _Record(line, problem=f"expected a string or a whole number as {label_key!r}, got {got}")
-    return _Record(line, text.strip(), str(label).strip())
+        return LabelledRow(line, problem=f"expected a string or a whole number as {label_key!r}, got {got}")
+    return LabelledRow(line, text.strip(), str(label).strip())
 
 
 def _find_column(

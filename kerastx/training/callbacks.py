@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -168,17 +168,30 @@ class TrainingLog(keras.callbacks.Callback):
             "learning_rate": float(optimizer.learning_rate),
             **(logs or {}),
         }
-        self.rows.append({name: f"{value:.8g}" for name, value in values.items()})
+        self.rows.append(_written(values))
         self._write()
 
     def _write(self) -> None:
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        temporary = self.path.with_name(f".{self.path.name}.tmp-{os.getpid()}")
-        with open(temporary, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, names or ["step"])
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(temporary, self.path)
+        _write_rows(self.path, self.rows)
+
+
+def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write a CSV file of rows that may lack some of the names, through a temporary sibling."""
+    _write_rows(path, [_written(row) for row in rows])
+
+
+def _written(row: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"{value:.8g}" for name, value in row.items()}
+
+
+def _write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, names or ["step"])
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def read_log(path: Path) -> list[dict[str, str]]:

@@ -20,6 +20,7 @@ def finetune_classifier(
     epochs: int,
     learning_rate: float,
     accumulate: int = 1,
+    validation: Any = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, float]:
     """Train `build_classifier`'s model and return the logs of the last epoch.
@@ -30,6 +31,7 @@ def finetune_classifier(
         epochs: passes over it.
         learning_rate: peak of the schedule.
         accumulate: batches that make one update.
+        validation: finite tf.data of the same, scored after each pass, or None.
         callbacks: to show progress.
     """
     updates = max(1, int(dataset.cardinality()) * epochs // accumulate)
@@ -42,6 +44,7 @@ def finetune_classifier(
     history = model.fit(
         dataset,
         epochs=epochs,
+        validation_data=validation,
         callbacks=[StopOnNaN(), *callbacks],
         verbose=0,
         shuffle=False,  # the dataset is shuffled already

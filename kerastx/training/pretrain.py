@@ -75,6 +75,7 @@ def pretrain(
     dataset: Callable[[int], Any],
     validation: Any = None,
     resume: bool = False,
+    measures: Sequence[keras.callbacks.Callback] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
     explain: Callable[[int], str] = lambda batch: "",
     facts: Mapping[str, float] = MappingProxyType({}),
@@ -89,7 +90,8 @@ def pretrain(
         dataset: from the number of its first batch to an endless tf.data of (inputs, targets, weights).
         validation: finite tf.data of the same, scored at the end, or None.
         resume: go on from the newest sound checkpoint below `output`.
-        callbacks: more of them, to show progress.
+        measures: callbacks that add to the logs before a row of them is written.
+        callbacks: that show or record what was logged.
         explain: from the number of a batch whose loss is not finite to what it was made of.
         facts: numbers to keep beside the last logs, like the unigram entropy.
         say: takes a line for people.
@@ -121,9 +123,10 @@ def pretrain(
         StopAtStep(schedule),
         StopOnNaN(lambda batch: explain(batch) + _last_checkpoint(output)),
         Throughput(plan.batch_size * plan.max_length),
-        *callbacks,  # what they add to the logs belongs into the file
+        *measures,
         TrainingLog(output / "training.csv"),
         saving,
+        *callbacks,
     ]
     if plan.minutes is not None:
         budget = TimeBudget(schedule, 60 * plan.minutes, seconds_done=progress.state["seconds"])

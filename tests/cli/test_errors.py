@@ -14,6 +14,8 @@ def files(tmp_path):
     (tmp_path / "latin1.txt").write_bytes(b"fine\ncaf\xe9\n")
     (tmp_path / "rows.tsv").write_text("label\ttext\nyes\tgood\nno\tbad\n")
     (tmp_path / "one_label.tsv").write_text("label\ttext\nyes\tgood\nyes\tfine\n")
+    (tmp_path / "wrong.tsv").write_text("label\ttext\nyes\tgood\nno\n")
+    (tmp_path / "mine.png").write_text("precious")
     (tmp_path / "strange.tflite").write_bytes(b"\x1c\x00\x00\x00TFL3" + bytes(100))
     (tmp_path / "strange.onnx").write_bytes(b"not a model at all")
     prepare([tmp_path / "corpus.txt"], tmp_path / "store", vocabulary_size=100)
@@ -54,6 +56,17 @@ CASES = {
         1,
         "mine",
     ),
+    "inspect nothing": ("inspect", 2, "exactly one of STORE and --train"),
+    "inspect a store and rows": ("inspect {0}/store --train {0}/rows.tsv", 2, "exactly one of STORE and --train"),
+    "dev of a store": ("inspect {0}/store --dev {0}/rows.tsv --from {0}", 2, "--dev and --from"),
+    "inspect no store": ("inspect {0}/mine", 1, "is not a kerastx token store"),
+    "inspect missing rows": ("inspect --train {0}/none.tsv", 1, "none.tsv: there is no such file"),
+    "inspect malformed rows": ("inspect --train {0}/wrong.tsv", 1, "wrong.tsv:3: expected 2 columns, got 1"),
+    "inspect malformed dev rows": ("inspect --train {0}/rows.tsv --dev {0}/wrong.tsv", 1, "wrong.tsv:3: expected"),
+    "inspect without a tokenizer": ("inspect --train {0}/rows.tsv --from {0}/mine", 1, "no such tokenizer file"),
+    "a picture that is no PNG": ("inspect --train {0}/rows.tsv --png {0}/out.jpg", 2, "ends in .png"),
+    "a picture that exists": ("inspect --train {0}/rows.tsv --png {0}/mine.png", 1, "pass --force to replace it"),
+    "a picture that is something else": ("inspect {0}/store --png {0}/mine.png --force", 1, "is not a PNG picture"),
     "missing store": ("pretrain --data {0}/none --output {0}/out --steps 1", 1, "none"),
     "steps and minutes": ("pretrain --data {0} --output {0}/out --steps 1 --minutes 1", 2, "exactly one of"),
     "resume and force": ("pretrain --data {0} --output {0}/out --steps 1 --resume --force", 2, "give one"),

@@ -7,12 +7,24 @@ import sys
 
 import pytest
 
-VERBS = ["prepare", "pretrain", "finetune", "finetune classify", "evaluate", "export", "run", "verify", "demo"]
+VERBS = [
+    "prepare",
+    "inspect",
+    "pretrain",
+    "finetune",
+    "finetune classify",
+    "evaluate",
+    "export",
+    "run",
+    "verify",
+    "demo",
+]
 BLOCKED = """
 import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"tensorflow", "keras", "tensorflow_text", "onnx", "sklearn", "safetensors"}:
+        blocked = {"tensorflow", "keras", "tensorflow_text", "onnx", "sklearn", "safetensors", "matplotlib"}
+        if name.split(".")[0] in blocked:
             raise ImportError(name + " was imported for --help")
 sys.meta_path.insert(0, Block())
 from kerastx.cli.app import main

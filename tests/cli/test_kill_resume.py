@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import matplotlib.image
+import numpy as np
 import pytest
 
 from kerastx.data.prepare import prepare
@@ -79,13 +81,29 @@ def test_a_killed_and_resumed_run_has_the_losses_of_an_unbroken_one(store, unbro
     assert "resuming at step" in result.stderr
 
     def without_speed(rows):
-        return [{k: v for k, v in row.items() if k != "tokens_per_second"} for row in rows]
+        return [{k: v for k, v in row.items() if k not in ("tokens_per_second", "wait_share")} for row in rows]
 
     expected, found = (without_speed(read_log(folder / "training.csv")) for folder in (unbroken, output))
     assert len(expected) == STEPS // SAVE_EVERY
     assert found == expected
+    assert scalar_steps(output / "logs") == [int(row["step"]) for row in found]
     weights = [(folder / "model.safetensors").read_bytes() for folder in (unbroken, output)]
     assert weights[0] == weights[1]
+
+
+def scalar_steps(folder) -> list[int]:
+    """Return the steps of the one event file that is there for TensorBoard."""
+    import tensorflow as tf
+
+    (file,) = folder.iterdir()
+    events = [tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file))]
+    return [event.step for event in events if not event.file_version]
+
+
+def test_a_run_has_its_curves_beside_it(unbroken):
+    assert scalar_steps(unbroken / "logs") == [10, 20, 30, 40]
+    picture = matplotlib.image.imread(unbroken / "learning_curve.png")
+    assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 20
 
 
 def test_a_finished_run_is_not_overwritten_and_not_resumed_with_other_settings(store, unbroken):

@@ -18,6 +18,7 @@ from kerastx.training.callbacks import (
     TrainingLog,
     TrainingStoppedError,
     read_log,
+    write_log,
 )
 from kerastx.training.optimizers import adamw
 
@@ -148,3 +149,12 @@ def test_the_log_of_a_resumed_run_reads_like_an_unbroken_one(model, tmp_path):
     fit(model, [TrainingLog(log)], epochs=3, initial_epoch=1)
     assert [int(row["step"]) for row in read_log(log)] == [10, 20, 30]
     assert read_log(log)[0] == rows[0]
+
+
+def test_a_log_of_rows_that_lack_values_is_read_back(tmp_path):
+    write_log(tmp_path / "log.csv", [{"step": 1, "loss": 0.5}, {"step": 2, "val_loss": 0.25}])
+    assert read_log(tmp_path / "log.csv") == [
+        {"step": "1", "loss": "0.5", "val_loss": ""},
+        {"step": "2", "loss": "", "val_loss": "0.25"},
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]

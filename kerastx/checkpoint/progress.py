@@ -41,6 +41,13 @@ def step_folders(run: Path) -> list[Path]:
     return sorted((run / "steps").glob("step-*"), reverse=True)
 
 
+def remove_leftovers(run: Path) -> None:
+    """Remove what killed processes left half-written among the steps of a run."""
+    for pattern in (".step-*.tmp-*", ".step-*.old-*"):
+        for folder in (run / "steps").glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def recorded_settings(run: Path) -> dict[str, Any]:
     """Return the settings that the newest readable checkpoint of a run was made with; {} if there is none."""
     for folder in step_folders(run):

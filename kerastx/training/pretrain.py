@@ -12,7 +12,14 @@ from typing import Any
 
 import keras
 
-from kerastx.checkpoint.progress import Progress, SettingsChangedError, load_step, save_step, step_folders
+from kerastx.checkpoint.progress import (
+    Progress,
+    SettingsChangedError,
+    load_step,
+    remove_leftovers,
+    save_step,
+    step_folders,
+)
 from kerastx.checkpoint.store import Checkpoint, write_checkpoint_files
 from kerastx.errors import CheckpointError
 from kerastx.training.callbacks import (
@@ -161,6 +168,7 @@ def _last_checkpoint(output: Path) -> str:
 
 def _resume(output: Path, checkpoint: Checkpoint, plan: PretrainingPlan, say) -> Progress | None:
     """Load the newest sound step checkpoint; fall back to older ones, saying so; None if there is none at all."""
+    remove_leftovers(output)
     folders = step_folders(output)
     for folder in folders:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -54,6 +55,10 @@ def unbroken(store, tmp_path_factory):
     return output
 
 
+def without_speed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if k not in ("tokens_per_second", "wait_share")} for row in rows]
+
+
 def start_and_kill(store, output, *more: str) -> None:
     """Start a run and send SIGKILL as soon as its second checkpoint stands."""
     process = subprocess.Popen(command(store, output, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -79,9 +84,6 @@ def test_a_killed_and_resumed_run_has_the_losses_of_an_unbroken_one(store, unbro
     assert result.returncode == 0, result.stderr
     assert "truncated or altered" in result.stderr
     assert "resuming at step" in result.stderr
-
-    def without_speed(rows):
-        return [{k: v for k, v in row.items() if k not in ("tokens_per_second", "wait_share")} for row in rows]
 
     expected, found = (without_speed(read_log(folder / "training.csv")) for folder in (unbroken, output))
     assert len(expected) == STEPS // SAVE_EVERY
@@ -140,3 +142,41 @@ def test_force_with_a_mistake_deletes_nothing(store, unbroken, wrong):
     assert result.returncode in (1, 2)
     assert result.stderr.splitlines()[-1].startswith("error: ")
     assert {path: path.read_bytes() for path in unbroken.rglob("*") if path.is_file()} == before
+
+
+def newest_step(output) -> int:
+    return max((int(folder.name.split("-")[1]) for folder in (output / "steps").glob("step-*")), default=0)
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_leave_no_trace_in_the_losses(store, tmp_path):
+    """Two fall into the start of the process, the others somewhere between and in the middle of two checkpoints."""
+    more = ("--steps", "240", "--save-every", "5")
+    whole, output = tmp_path / "whole", tmp_path / "run"
+    result = run(command(store, whole, *more))
+    assert result.returncode == 0, result.stderr
+    moments = random.Random(7)
+    for kill in range(10):
+        resume = ("--resume",) if output.exists() else ()
+        process = subprocess.Popen(
+            command(store, output, *more, *resume), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        if kill % 5 == 4:
+            time.sleep(moments.uniform(0.0, 4.0))
+        else:
+            goal = newest_step(output) + 5 * moments.randint(1, 4)
+            while newest_step(output) < goal:
+                assert process.poll() is None, process.stderr.read().decode()
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0.0, 0.1))
+        process.kill()
+        process.communicate()
+    assert 0 < newest_step(output) < 240
+    result = run(command(store, output, *more, "--resume"))
+    assert result.returncode == 0, result.stderr
+    expected, found = (without_speed(read_log(folder / "training.csv")) for folder in (whole, output))
+    assert len(expected) == 48
+    assert found == expected
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (whole, output)]
+    assert weights[0] == weights[1]
+    assert not list((output / "steps").glob(".*"))  # what killed processes left behind is gone

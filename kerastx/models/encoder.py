@@ -30,8 +30,13 @@ def encoder_inputs() -> dict[str, Any]:
     }
 
 
-def encode(config: EncoderConfig) -> EncoderGraph:
-    """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs."""
+def encode(config: EncoderConfig, *, first_token_only: bool = False) -> EncoderGraph:
+    """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs.
+
+    Args:
+        first_token_only: the states are those of the first token, (B, 1, D); the last block then leaves out what
+            only the others need, which is most of it.
+    """
     inputs = encoder_inputs()
     token_embedding = TokenEmbedding(
         config.vocabulary_size,
@@ -57,6 +62,7 @@ def encode(config: EncoderConfig) -> EncoderGraph:
             dropout_rate=config.dropout_rate,
             norm=config.norm,
             epsilon=config.epsilon,
+            first_token_only=first_token_only and index == config.num_layers - 1,
             name=f"encoder_block_{index}",
         )(states, attention_mask=attention_mask)
     if config.norm == "pre-norm":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import os
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerastx.checkpoint.store import Checkpoint, build_model, load_checkpoint
+from kerastx.checkpoint.store import Checkpoint, in_float32, load_checkpoint
 from kerastx.errors import ExportError
 from kerastx_export.signature import INPUTS, SIGNATURE_KEY
 
@@ -32,23 +31,7 @@ def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
         raise ExportError(
             f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune classify --from ..."
         )
-    if all(layer.compute_dtype == "float32" for layer in checkpoint.model._flatten_layers()):
-        return checkpoint
-    return dataclasses.replace(checkpoint, model=_in_float32(checkpoint))
-
-
-def _in_float32(checkpoint: Checkpoint) -> keras.Model:
-    """Return the model of a mixed precision checkpoint, rebuilt with its weights."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        model = build_model(checkpoint.task, checkpoint.config, checkpoint.labels)
-    finally:
-        keras.config.set_dtype_policy(policy)
-    trained = {variable.path: variable for variable in checkpoint.model.weights}
-    for variable in model.weights:
-        variable.assign(trained[variable.path])
-    return model
+    return in_float32(checkpoint)
 
 
 def serving_function(model: keras.Model) -> Callable[..., dict[str, tf.Tensor]]:

@@ -41,6 +41,18 @@ def step_folders(run: Path) -> list[Path]:
     return sorted((run / "steps").glob("step-*"), reverse=True)
 
 
+def recorded_settings(run: Path) -> dict[str, Any]:
+    """Return the settings that the newest readable checkpoint of a run was made with; {} if there is none."""
+    for folder in step_folders(run):
+        try:
+            settings = _read_progress(folder)["settings"]
+        except CheckpointError:
+            continue
+        if isinstance(settings, dict):
+            return settings
+    return {}
+
+
 def save_step(run: Path, checkpoint: Checkpoint, progress: Progress, *, keep: int) -> Path:
     """Write the checkpoint of one step, whole or not at all, and remove all but the newest `keep`."""
     folder = run / "steps" / f"step-{progress.step:09d}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,21 @@ def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) 
     if task == "classification":
         return build_classifier(config, num_classes=len(labels))
     return build_pretrainer(config)
+
+
+def in_float32(checkpoint: Checkpoint) -> Checkpoint:
+    """Return the same checkpoint with a model that computes in float32, whatever it was trained in."""
+    model = checkpoint.model
+    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+        return checkpoint
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        exact = build_model(checkpoint.task, checkpoint.config, checkpoint.labels)
+    finally:
+        keras.config.set_dtype_policy(before)
+    assign_weights(exact.weights, weight_arrays(model), source="the model in mixed precision")
+    return replace(checkpoint, model=exact)
 
 
 def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: bool = False) -> Path:

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import BatchSize, Dev, Force, Json, LabelColumn, Seed, TextColumn
+from kerastx.cli.options import (
+    Accumulate,
+    BatchSize,
+    Dev,
+    Force,
+    Json,
+    LabelColumn,
+    Precision,
+    Precisions,
+    Seed,
+    TextColumn,
+)
 from kerastx.cli.quiet import import_tensorflow
 
 app = typer.Typer(no_args_is_help=True, help="Train a pretrained encoder on a task.", rich_markup_mode="markdown")
@@ -34,6 +45,12 @@ def classify(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Ignore the pretrained weights: the control experiment.")
     ] = False,
+    precision: Precision = Precisions.auto,
+    accumulate: Accumulate = 1,
+    freeze: Annotated[int, typer.Option("--freeze", min=0, help="Keep embeddings and this many first blocks.")] = 0,
+    length_buckets: Annotated[
+        bool, typer.Option("--length-buckets/--pad-to-max", help="Batches of like length, or all of --max-length.")
+    ] = True,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
     seed: Seed = 1,
@@ -60,6 +77,10 @@ def classify(
             max_length=max_length,
             limit=limit,
             random_weights=random_weights,
+            precision=precision.value,
+            accumulate=accumulate,
+            freeze=freeze,
+            length_buckets=length_buckets,
             text_column=text_column,
             label_column=label_column,
             seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import numpy as np
 
 from kerastx.analysis.predict import predict_probabilities
 from kerastx.analysis.scoring import classification_scores
-from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, load_checkpoint, save_checkpoint
+from kerastx.checkpoint.store import (
+    Checkpoint,
+    build_model,
+    in_float32,
+    is_replaceable,
+    load_checkpoint,
+    save_checkpoint,
+)
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
@@ -18,7 +26,8 @@ from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import CheckpointError, DataError
 from kerastx.training.baselines import tfidf_accuracy
-from kerastx.training.finetune import finetune_classifier
+from kerastx.training.finetune import finetune_classifier, freeze_layers
+from kerastx.training.precision import precision, resolve_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +44,10 @@ class FinetuneRequest:
     max_length: int = 128
     limit: int | None = None
     random_weights: bool = False
+    precision: str = "auto"
+    accumulate: int = 1
+    freeze: int = 0
+    length_buckets: bool = True
     text_column: str | None = None
     label_column: str | None = None
     seed: int = 1
@@ -42,7 +55,7 @@ class FinetuneRequest:
 
 
 def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
-    """Train, save, and return the dev scores beside those of the baselines; {} without dev rows."""
+    """Train, save, and return the time of training and, with dev rows, the scores beside those of the baselines."""
     if request.output.exists() and not request.force:
         raise CheckpointError(f"{request.output} exists; choose another output or use --force")
     if not is_replaceable(request.output):
@@ -55,24 +68,31 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     if request.limit is not None:
         train = sample_rows(train, request.limit, seed=request.seed)
     keras.utils.set_random_seed(request.seed)
-    checkpoint = _initial_checkpoint(request, train.label_names)
+    with precision(resolve_precision(request.precision)):
+        checkpoint = _initial_checkpoint(request, train.label_names)
+    freeze_layers(checkpoint.model, request.freeze)
     dataset = classification_dataset(
         train,
         checkpoint.tokenizer,
         batch_size=request.batch_size,
         max_length=request.max_length,
         seed=request.seed,
+        length_buckets=request.length_buckets,
     )
-    total = int(dataset.cardinality()) * request.epochs
+    total = int(dataset.cardinality()) * request.epochs // request.accumulate
+    wall, cpu = time.monotonic(), time.process_time()
     finetune_classifier(
         checkpoint.model,
         dataset,
         epochs=request.epochs,
         learning_rate=request.learning_rate,
+        accumulate=request.accumulate,
         callbacks=[FitProgress("finetune", lambda: total)],
     )
+    times = {"train_seconds": time.monotonic() - wall, "train_cpu_seconds": time.process_time() - cpu}
+    checkpoint = in_float32(checkpoint)
     save_checkpoint(request.output, checkpoint, force=request.force)
-    return {} if dev is None else _scores(checkpoint, train, dev)
+    return times if dev is None else {**times, **_scores(checkpoint, train, dev)}
 
 
 def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kerastx.cli.console import say
+from kerastx.training.callbacks import steps_done
 
 SHOWN_EVERY_S = 30.0
 
@@ -30,7 +31,6 @@ class FitProgress(keras.callbacks.Callback):
         self.bar: Progress | None = None
 
     def on_train_begin(self, logs=None):
-        self.step = int(self.model.optimizer.iterations)
         self.shown_at = 0.0
         if sys.stderr.isatty():
             columns = [
@@ -43,15 +43,17 @@ class FitProgress(keras.callbacks.Callback):
             self.bar.start()
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
         if self.bar is not None:
-            self.bar.update(self.task, completed=self.step, total=self.total_steps(), values=describe(logs or {}))
+            self.bar.update(
+                self.task, completed=steps_done(self.model), total=self.total_steps(), values=describe(logs or {})
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         now = time.monotonic()
-        done = self.step >= self.total_steps()
+        step = steps_done(self.model)
+        done = step >= self.total_steps()
         if self.bar is None and (done or now - self.shown_at >= SHOWN_EVERY_S):
-            say(f"{self.title}: step {self.step}/{self.total_steps()} {describe(logs or {})}")
+            say(f"{self.title}: step {step}/{self.total_steps()} {describe(logs or {})}")
             self.shown_at = now
 
     def on_train_end(self, logs=None):

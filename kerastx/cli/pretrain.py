@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import BatchSize, Force, Json, Seed
+from kerastx.cli.options import Accumulate, BatchSize, Force, Json, Precision, Precisions, Seed
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -42,7 +42,14 @@ def pretrain(
     random_start: Annotated[
         bool, typer.Option("--random-start", help="Random weights, not a start from counting the corpus.")
     ] = False,
-    save_every: Annotated[int, typer.Option("--save-every", min=1, help="Steps between checkpoints.")] = 500,
+    precision: Precision = Precisions.auto,
+    accumulate: Accumulate = 1,
+    pack: Annotated[
+        bool | None, typer.Option("--pack/--no-pack", help="Short pairs side by side in a row [when it is worth it].")
+    ] = None,
+    save_every: Annotated[
+        int | None, typer.Option("--save-every", min=1, help="Steps between checkpoints [as 2 % of the time allows].")
+    ] = None,
     keep: Annotated[int, typer.Option("--keep", min=1, help="Newest checkpoints that stay.")] = 2,
     seed: Seed = 1,
     force: Force = False,
@@ -74,6 +81,9 @@ def pretrain(
         norm=norm.value,
         dropout_rate=dropout_rate,
         random_start=random_start,
+        precision=precision.value,
+        accumulate=accumulate,
+        pack=pack,
         save_every=save_every,
         keep=keep,
         seed=seed,

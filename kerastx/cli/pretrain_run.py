@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kerastx.checkpoint.progress import step_folders
-from kerastx.checkpoint.store import Checkpoint, build_model, is_replaceable, load_checkpoint
+from kerastx.checkpoint.progress import recorded_settings, step_folders
+from kerastx.checkpoint.store import Checkpoint, is_replaceable, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
+from kerastx.cli.bad_batch import explain_batch
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
+from kerastx.data.packing import PACK_BELOW, fill_share, packing_plan
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
+from kerastx.data.wait import WaitMeter
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
+from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.warm_start import start_from_counts
+from kerastx.training.callbacks import InputWait
+from kerastx.training.precision import precision, resolve_precision
 from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
 REPORT_EVERY = 50
+COSTS = {"wait_share": "of the last row's time waiting for batches", "checkpoint_share": "of the time saving"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +52,10 @@ class PretrainRequest:
     norm: str = "post-norm"
     dropout_rate: float = 0.1
     random_start: bool = False
-    save_every: int = 500
+    precision: str = "auto"
+    accumulate: int = 1
+    pack: bool | None = None
+    save_every: int | None = None
     keep: int = 2
     seed: int = 1
     force: bool = False
@@ -54,48 +65,43 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     """Train, save and say how good the model became; return the last logs."""
     store = open_store(request.data)
     _check_output(request)
+    request = replace(request, precision=_precision(request), pack=_pack(request, store))
     keras.utils.set_random_seed(request.seed)
-    checkpoint = _initial_checkpoint(request, store)
-    # A resume needs a row end to be a checkpoint: rows are as long as they can be and still divide save_every.
-    report_every = math.gcd(request.save_every, REPORT_EVERY)
-    plan = PretrainingPlan(
-        steps=request.steps,
-        minutes=request.minutes,
-        learning_rate=request.learning_rate,
+    with precision(request.precision):
+        checkpoint = _initial_checkpoint(request, store)
+    batches = functools.partial(
+        pretraining_dataset,
+        store,
+        seed=request.seed,
         batch_size=request.batch_size,
         max_length=request.max_length,
-        report_every=report_every,
-        save_every=request.save_every,
-        keep=request.keep,
-        settings=_settings(request, store, checkpoint),
+        whole_word=request.whole_word,
+        pack=bool(request.pack),
     )
-
-    def dataset(start_step: int, split: str = "train"):
-        return pretraining_dataset(
-            store,
-            seed=request.seed,
-            batch_size=request.batch_size,
-            max_length=request.max_length,
-            start_step=start_step,
-            whole_word=request.whole_word,
-            split=split,
-        )
-
-    validation = _validation(dataset)
-    dataset(0)  # complains before anything is replaced
+    validation = _validation(batches)
+    batches()  # complains before anything is replaced
     _claim_output(request)
-
-    def total_steps() -> int:
-        return checkpoint.model.optimizer._learning_rate.total_steps
-
+    say(f"training in {request.precision}" + (", several short pairs in a row" if request.pack else ""))
+    meter = WaitMeter()
     logs = pretrain(
         checkpoint,
         request.output,
-        plan,
-        dataset=dataset,
+        _plan(request, store, checkpoint),
+        dataset=lambda first: meter.watch(batches(start_step=first)),
         validation=validation,
         resume=request.resume,
-        callbacks=[FitProgress("pretrain", total_steps)],
+        callbacks=[
+            InputWait(lambda: meter.seconds),
+            FitProgress("pretrain", lambda: checkpoint.model.optimizer._learning_rate.total_steps),
+        ],
+        explain=functools.partial(
+            explain_batch,
+            store,
+            request.output,
+            seed=request.seed,
+            batch_size=_pairs_per_batch(request, store),
+            max_length=request.max_length,
+        ),
         facts={"unigram_entropy": store.unigram_entropy},
         say=say,
     )
@@ -103,13 +109,47 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     return logs
 
 
+def _plan(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoint) -> PretrainingPlan:
+    return PretrainingPlan(
+        steps=request.steps,
+        minutes=request.minutes,
+        learning_rate=request.learning_rate,
+        batch_size=request.batch_size,
+        max_length=request.max_length,
+        accumulate=request.accumulate,
+        # A resume needs a row end to be a checkpoint: rows are as long as they can be and still divide save_every.
+        report_every=math.gcd(request.save_every or REPORT_EVERY, REPORT_EVERY),
+        save_every=request.save_every,
+        keep=request.keep,
+        settings=_settings(request, store, checkpoint),
+    )
+
+
+def _pairs_per_batch(request: PretrainRequest, store: TokenStore) -> int:
+    return packing_plan(store, request.batch_size, request.max_length)[0] if request.pack else request.batch_size
+
+
+def _pack(request: PretrainRequest, store: TokenStore) -> bool:
+    """Return whether to pack: as asked for, else when more than a quarter of the batches would be padding."""
+    return fill_share(store, request.max_length) < PACK_BELOW if request.pack is None else request.pack
+
+
+def _precision(request: PretrainRequest) -> str:
+    """Return what to train in; a resumed run goes on as it began, on whatever machine."""
+    if request.resume and request.precision == "auto":
+        recorded = recorded_settings(request.output).get("precision")
+        return resolve_precision(recorded or "auto")
+    return resolve_precision(request.precision)
+
+
 def describe_result(output: Path, logs: dict[str, float], store: TokenStore) -> str:
     """Return one line: steps, time and the masked-LM loss beside the unigram entropy."""
     held_out = f", held out {logs['val_masked_lm_loss']:.3f}" if "val_masked_lm_loss" in logs else ""
     loss = f"masked-LM loss {logs['masked_lm_loss']:.3f}{held_out} nats" if "masked_lm_loss" in logs else "no step left"
+    costs = [f"{logs[name]:.1%} {what}" for name, what in COSTS.items() if name in logs]
     return (
         f"{output}: {logs['steps']:,} steps in {logs['seconds'] / 60:.1f} min, {loss} "
-        f"(unigram entropy {store.unigram_entropy:.3f})"
+        f"(unigram entropy {store.unigram_entropy:.3f})" + "".join(f"; {cost}" for cost in costs)
     )
 
 
@@ -122,7 +162,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             dropout_rate=request.dropout_rate,
             max_sequence_length=max(512, request.max_length),
         )
-        model = build_model("pretraining", config)
+        model = build_pretrainer(config, packed=bool(request.pack))
         if not (request.random_start or (request.resume and step_folders(request.output))):
             say("counting which tokens stand together ...")
             vectors = store.token_vectors(config.hidden_dim, seed=request.seed)
@@ -135,7 +175,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
                 f"prepare it with --tokenizer {request.start}"
             )
         config = source.config
-        model = build_model("pretraining", config)
+        model = build_pretrainer(config, packed=bool(request.pack))
         transfer_weights(source.model, model)
     return Checkpoint(
         model=model,
@@ -158,14 +198,17 @@ def _settings(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoin
         "learning_rate": request.learning_rate,
         "whole_word": request.whole_word,
         "random_start": request.random_start,
+        "precision": request.precision,
+        "accumulate": request.accumulate,
+        "pack": request.pack,
         "save_every": request.save_every,
         "seed": request.seed,
     }
 
 
-def _validation(dataset):
+def _validation(batches):
     try:
-        return dataset(0, "validation").take(VALIDATION_BATCHES)
+        return batches(split="validation").take(VALIDATION_BATCHES)
     except DataError as error:
         say(f"no held-out score: {error}")
         return None

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from kerastx.data.masking import default_max_predictions, mask_tokens
+from kerastx.data.packing import packed_batch
 from kerastx.data.readers import LabelledData
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.data.store import TokenStore
 from kerastx.text.tokenizer import Tokenizer
 
+INPUTS = ("token_ids", "segment_ids", "padding_mask", "masked_positions")
+PACKED_INPUTS = ("positions", "sequence_ids", "first_positions")
 LAST_STEP = 1 << 40
 LENGTH_MULTIPLE = 8
 WINDOW_BATCHES = 50  # batches' worth of texts sorted by length together
@@ -30,6 +33,7 @@ def pretraining_dataset(
     start_step: int = 0,
     max_predictions: int | None = None,
     whole_word: bool = False,
+    pack: bool = False,
     split: str = "train",
 ) -> tf.data.Dataset:
     """Return endless batches for masked-language-model and next-sentence pretraining, each a function of its step.
@@ -42,13 +46,15 @@ def pretraining_dataset(
         start_step: the step of the first batch; k gives what `skip(k)` would.
         max_predictions: P, the most masked tokens in a row; 15 % of max_length, rounded up, by default.
         whole_word: mask whole words.
+        pack: put several short pairs into a row, up to S, for `build_pretrainer(packed=True)`.
         split: "train" or "validation".
 
     Returns:
         A dataset of (inputs, targets, sample_weights):
-        inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T); masked_positions, int32, (B, P).
-        targets: masked_lm, int32, (B, P); next_sentence, int32, (B,), 0 = is next, 1 = random.
-        sample_weights: masked_lm, float32, (B, P), 0 for filler; next_sentence, float32, (B,), ones.
+        inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T); masked_positions, int32, (B, P);
+            packed also positions and sequence_ids, int32, (B, T), and first_positions, int32, (B, S).
+        targets: masked_lm, int32, (B, P); next_sentence, int32, (B,) or (B, S), 0 = is next, 1 = random.
+        sample_weights: masked_lm, float32, (B, P), 0 for filler; next_sentence, float32, (B,) or (B, S).
 
     Raises:
         DataError: the split has fewer than two documents with two sentences.
@@ -57,49 +63,54 @@ def pretraining_dataset(
         raise ValueError(
             f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
         )
-    # Complain now, not inside of the dataset.
-    pair_batch(store, seed, start_step, batch_size=batch_size, max_length=max_length, split=split)
-    make_pairs = functools.partial(_pair_tensors, store, seed, batch_size, max_length, split)
+    make = packed_batch if pack else single_batch
+    compute = functools.partial(make, store, seed, batch_size=batch_size, max_length=max_length, split=split)
+    example = compute(start_step)  # complains now, not inside of the dataset; its shapes are those of all batches
     predictions = default_max_predictions(max_length) if max_predictions is None else max_predictions
 
     def make_batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
         batch = mask_tokens(
-            make_pairs(step),
+            _as_tensors(compute, example, step),
             tf.stack([tf.constant(seed, tf.int64), step]),
             tokenizer=store.tokenizer,
             max_predictions=predictions,
             whole_word=whole_word,
         )
-        inputs = {name: batch[name] for name in ("token_ids", "segment_ids", "padding_mask", "masked_positions")}
+        inputs = {name: batch[name] for name in (*INPUTS, *(PACKED_INPUTS if pack else ()))}
         targets = {"masked_lm": batch["masked_labels"], "next_sentence": batch["nsp_labels"]}
-        weights = {"masked_lm": batch["masked_weights"], "next_sentence": tf.ones(batch_size)}
+        weights = {"masked_lm": batch["masked_weights"], "next_sentence": batch["nsp_weights"]}
         return inputs, targets, weights
 
     return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
 
 
-def _pair_tensors(
-    store: TokenStore, seed: int, batch_size: int, max_length: int, split: str, step: tf.Tensor
+def single_batch(store: TokenStore, seed: int, step: int, **sizes: Any) -> dict[str, np.ndarray]:
+    """Return `pair_batch` with nsp_weights, float32, (B,), ones."""
+    pairs = pair_batch(store, seed, step, **sizes)
+    return {**pairs, "nsp_weights": np.ones(len(pairs["nsp_labels"]), np.float32)}
+
+
+def _as_tensors(
+    compute: Callable[[int], dict[str, np.ndarray]], example: dict[str, np.ndarray], step: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    signature: dict[str, tuple[Any, list[int]]] = {
-        "token_ids": (tf.int32, [batch_size, max_length]),
-        "segment_ids": (tf.int32, [batch_size, max_length]),
-        "padding_mask": (tf.bool, [batch_size, max_length]),
-        "nsp_labels": (tf.int32, [batch_size]),
-    }
+    def arrays(step: np.int64) -> list[np.ndarray]:
+        batch = compute(int(step))
+        return [batch[name] for name in example]
 
-    def compute(step: np.int64) -> list[np.ndarray]:
-        pairs = pair_batch(store, seed, int(step), batch_size=batch_size, max_length=max_length, split=split)
-        return [pairs[name] for name in signature]
-
-    values = tf.numpy_function(compute, [step], [dtype for dtype, _ in signature.values()], stateful=False)
+    values = tf.numpy_function(arrays, [step], [tf.as_dtype(array.dtype) for array in example.values()], stateful=False)
     return {
-        name: tf.ensure_shape(value, shape) for (name, (_, shape)), value in zip(signature.items(), values, strict=True)
+        name: tf.ensure_shape(value, array.shape) for (name, array), value in zip(example.items(), values, strict=True)
     }
 
 
 def classification_dataset(
-    examples: LabelledData, tokenizer: Tokenizer, *, batch_size: int, max_length: int, seed: int | None = None
+    examples: LabelledData,
+    tokenizer: Tokenizer,
+    *,
+    batch_size: int,
+    max_length: int,
+    seed: int | None = None,
+    length_buckets: bool = True,
 ) -> tf.data.Dataset:
     """Return batches of labelled texts, each padded to its longest text, rounded up to a multiple of 8.
 
@@ -108,7 +119,8 @@ def classification_dataset(
         tokenizer: of the model.
         batch_size: B; the last batch may be smaller.
         max_length: longer texts are cut.
-        seed: shuffle, anew in every epoch, with texts of about the same length in a batch; without one, in file order.
+        seed: shuffle, anew in every epoch; without one, in file order.
+        length_buckets: put texts of about the same length into a batch; otherwise pad every batch to max_length.
 
     Returns:
         A dataset, of known cardinality, of (inputs, targets), as `build_classifier`'s model is fitted with:
@@ -124,8 +136,8 @@ def classification_dataset(
     epochs = itertools.count()
 
     def generate() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        for rows in _batches(lengths, batch_size, seed, next(epochs)):
-            longest = int(lengths[rows].max())
+        for rows in _batches(lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)):
+            longest = int(lengths[rows].max()) if length_buckets else max_length
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
             yield inputs, {"logits": examples.label_ids[rows]}

@@ -37,6 +37,7 @@ def pair_batch(
         segment_ids, int32, (B, T): 1 for B and its [SEP].
         padding_mask, bool, (B, T): True = real token.
         nsp_labels, int32, (B,): 0 = B follows A in its document, 1 = B comes from another document.
+        documents, int64, (B, 2): the numbers of the documents of A and of B.
 
     Raises:
         DataError: the split has fewer than two documents with two sentences.
@@ -54,8 +55,10 @@ def pair_batch(
     segment_ids = np.zeros((batch_size, max_length), np.int32)
     padding_mask = np.zeros((batch_size, max_length), bool)
     nsp_labels = np.zeros(batch_size, np.int32)
+    documents = np.zeros((batch_size, 2), np.int64)
     for row in range(batch_size):
-        first, second, nsp_labels[row] = _pair(store, anchors, int(order[row]), draws[row], max_length - NUM_SPECIAL)
+        pair = _pair(store, anchors, int(order[row]), draws[row], max_length - NUM_SPECIAL)
+        first, second, nsp_labels[row], documents[row] = pair
         middle, end = len(first) + 2, len(first) + len(second) + NUM_SPECIAL
         token_ids[row, 0] = tokenizer.cls_id
         token_ids[row, 1 : middle - 1] = first
@@ -64,7 +67,13 @@ def pair_batch(
         token_ids[row, end - 1] = tokenizer.sep_id
         segment_ids[row, middle:end] = 1
         padding_mask[row, :end] = True
-    return {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask, "nsp_labels": nsp_labels}
+    return {
+        "token_ids": token_ids,
+        "segment_ids": segment_ids,
+        "padding_mask": padding_mask,
+        "nsp_labels": nsp_labels,
+        "documents": documents,
+    }
 
 
 def has_validation(store: TokenStore) -> bool:
@@ -82,11 +91,13 @@ class Anchors:
     """The anchors of a split, numbered from 0 through its documents.
 
     Attributes:
+        numbers: int64, (M,); the documents of the split, by their number in the store.
         before: int64, (M + 1,); number of anchors before each document of the split.
         begins: int64, (M,); first sentence of each of these documents.
         ends: int64, (M,); one past their last sentence.
     """
 
+    numbers: np.ndarray
     before: np.ndarray
     begins: np.ndarray
     ends: np.ndarray
@@ -119,7 +130,7 @@ def anchors_of(store: TokenStore, split: str) -> Anchors:
             "prepare it with another --documents or from more text"
         )
     before = np.concatenate([[0], np.cumsum(lengths[chosen] - 1)])
-    return Anchors(before, store.documents[chosen], store.documents[chosen + 1])
+    return Anchors(chosen, before, store.documents[chosen], store.documents[chosen + 1])
 
 
 def _validation_documents(store: TokenStore) -> np.ndarray:
@@ -133,8 +144,8 @@ def _validation_documents(store: TokenStore) -> np.ndarray:
 
 def _pair(
     store: TokenStore, anchors: Anchors, anchor: int, draws: np.ndarray, target: int
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the token ids of A and B and the label; together at most `target` tokens, each at least one."""
+) -> tuple[np.ndarray, np.ndarray, int, tuple[int, int]]:
+    """Return the token ids of A and B, at most `target` together and each at least one, the label and the documents."""
     if draws[_SHORT] < SHORT_PROBABILITY and target > SHORTEST_TARGET:
         target = SHORTEST_TARGET + int(draws[_TARGET] * (target - SHORTEST_TARGET + 1))
     sentences = store.sentences
@@ -145,21 +156,25 @@ def _pair(
     second = store.tokens[sentences[cut] : sentences[stop]]
     num_first, num_second = _cut_lengths(len(first), len(second), target)
     label = int(draws[_RANDOM] < 0.5)
+    other = document
     if label:
         # Shaped like the true continuation, as long and as abruptly cut: a shape that depended on the label would give
         # it away.
-        start, available = _other_start(store, anchors, document, draws[_OTHER:], num_second)
+        other, start, available = _other_start(store, anchors, document, draws[_OTHER:], num_second)
         if num_second < len(second):
             num_second = min(num_second, available)
         else:
             num_second = _nearest_boundary(sentences, start, num_second, available)
             num_first, num_second = _cut_lengths(len(first), num_second, target)
         second = store.tokens[sentences[start] : sentences[start] + num_second]
-    return first[len(first) - num_first :], second[:num_second], label
+    documents = int(anchors.numbers[document]), int(anchors.numbers[other])
+    return first[len(first) - num_first :], second[:num_second], label, documents
 
 
-def _other_start(store: TokenStore, anchors: Anchors, document: int, draws: np.ndarray, length: int) -> tuple[int, int]:
-    """Return a random anchor sentence of another document, and how many tokens follow from it in that document.
+def _other_start(
+    store: TokenStore, anchors: Anchors, document: int, draws: np.ndarray, length: int
+) -> tuple[int, int, int]:
+    """Return another document, a random anchor sentence in it, and how many tokens follow from there.
 
     All such anchors are equally likely in each of a few tries to find one with `length` tokens behind it.
     """
@@ -170,7 +185,7 @@ def _other_start(store: TokenStore, anchors: Anchors, document: int, draws: np.n
         available = int(store.sentences[anchors.ends[other]] - store.sentences[start])
         if available >= length:
             break
-    return start, available
+    return other, start, available
 
 
 def _nearest_boundary(sentences: np.ndarray, start: int, length: int, available: int) -> int:

@@ -7,6 +7,7 @@ import math
 import keras
 from keras import ops
 
+from kerastx.layers.dropout import Dropout
 from kerastx.layers.projection import Projection
 
 # Large enough that exp() of it is exactly 0 beside any real score, small enough to survive int8 and half precision.
@@ -53,7 +54,7 @@ class SelfAttention(keras.layers.Layer):
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
         self.first_token_only = first_token_only
-        self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
     def build(self, states_shape):
         hidden_dim = states_shape[-1]

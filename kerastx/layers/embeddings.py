@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from kerastx.layers.dropout import Dropout
 from kerastx.layers.normalization import LayerNormalization
 
 
@@ -66,7 +67,8 @@ class InputEmbeddings(keras.layers.Layer):
         max_sequence_length: rows of the learned position table; longer inputs are an error of the gather.
         num_segments: rows of the segment table.
 
-    Call: token_vectors float (B, T, D), segment_ids int32 (B, T) -> float (B, T, D).
+    Call: token_vectors float (B, T, D), segment_ids int32 (B, T), positions int32 (B, T), 0 ... T - 1 when None ->
+    float (B, T, D).
     """
 
     def __init__(
@@ -88,9 +90,9 @@ class InputEmbeddings(keras.layers.Layer):
         self.epsilon = epsilon
         self.initializer_range = initializer_range
         self.norm = LayerNormalization(epsilon=epsilon, name="norm", dtype=self.dtype_policy)
-        self.dropout = keras.layers.Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
-    def build(self, token_vectors_shape, segment_ids_shape=None):
+    def build(self, token_vectors_shape, segment_ids_shape=None, positions_shape=None):
         hidden_dim = token_vectors_shape[-1]
         self.positions = self.add_weight(
             name="positions",
@@ -105,14 +107,16 @@ class InputEmbeddings(keras.layers.Layer):
         self.norm.build(token_vectors_shape)
         self.dropout.build(token_vectors_shape)
 
-    def call(self, token_vectors, segment_ids, training=None):
+    def call(self, token_vectors, segment_ids, positions=None, training=None):
         # Gathered, not sliced: a gather keeps the table int8 in a quantized file.
-        positions = ops.take(self.positions, ops.arange(ops.shape(token_vectors)[1]), axis=0)
-        segments = ops.take(self.segments, segment_ids, axis=0)
-        states = token_vectors + ops.expand_dims(positions, 0) + segments
+        if positions is None:
+            positions = ops.expand_dims(ops.take(self.positions, ops.arange(ops.shape(token_vectors)[1]), axis=0), 0)
+        else:
+            positions = ops.take(self.positions, positions, axis=0)
+        states = token_vectors + positions + ops.take(self.segments, segment_ids, axis=0)
         return self.dropout(self.norm(states), training=training)
 
-    def compute_output_shape(self, token_vectors_shape, segment_ids_shape=None):
+    def compute_output_shape(self, token_vectors_shape, segment_ids_shape=None, positions_shape=None):
         return token_vectors_shape
 
     def get_config(self):

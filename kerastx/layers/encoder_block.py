@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from kerastx.layers.attention import SelfAttention
+from kerastx.layers.dropout import Dropout
 from kerastx.layers.feed_forward import FeedForward
 from kerastx.layers.normalization import LayerNormalization
 
@@ -61,8 +62,8 @@ class EncoderBlock(keras.layers.Layer):
         self.attention_norm = LayerNormalization(epsilon=epsilon, name="attention_norm", dtype=policy)
         self.feed_forward = FeedForward(intermediate_dim, activation=activation, name="feed_forward", dtype=policy)
         self.feed_forward_norm = LayerNormalization(epsilon=epsilon, name="feed_forward_norm", dtype=policy)
-        self.attention_dropout = keras.layers.Dropout(dropout_rate, name="attention_dropout", dtype=policy)
-        self.feed_forward_dropout = keras.layers.Dropout(dropout_rate, name="feed_forward_dropout", dtype=policy)
+        self.attention_dropout = Dropout(dropout_rate, name="attention_dropout", dtype=policy)
+        self.feed_forward_dropout = Dropout(dropout_rate, name="feed_forward_dropout", dtype=policy)
 
     def build(self, states_shape):
         for layer in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from kerastx.layers.dropout import Dropout
 from kerastx.layers.pooling import FirstTokenPooler
 from kerastx.layers.projection import Projection
 from kerastx.models.config import EncoderConfig
@@ -24,7 +25,7 @@ def build_classifier(config: EncoderConfig, *, num_classes: int, dropout_rate: f
         raise ValueError(f"a classifier needs at least 2 classes, got {num_classes=}.")
     graph = encode(config, first_token_only=True)
     pooled = FirstTokenPooler(name="pooler")(graph.states)
-    pooled = keras.layers.Dropout(dropout_rate, name="classifier_dropout")(pooled)
+    pooled = Dropout(dropout_rate, name="classifier_dropout")(pooled)
     logits = Projection(num_classes, initializer_range=config.initializer_range, name="classifier_head")(pooled)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
     return keras.Model(graph.inputs, {"logits": logits}, name="classifier")

@@ -16,7 +16,7 @@ from kerastx.models.config import EncoderConfig
 class EncoderGraph(NamedTuple):
     """The symbolic pieces that a task model builds on."""
 
-    inputs: dict[str, Any]  # token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool
+    inputs: dict[str, Any]  # token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool; more when packed
     token_embedding: TokenEmbedding  # to tie an output projection to
     states: Any  # float (B, T, D)
 
@@ -30,14 +30,20 @@ def encoder_inputs() -> dict[str, Any]:
     }
 
 
-def encode(config: EncoderConfig, *, first_token_only: bool = False) -> EncoderGraph:
+def packed_inputs() -> dict[str, Any]:
+    """Return symbolic positions and sequence_ids (B, T) int32 of rows that hold several sequences, 0 = padding."""
+    return {name: keras.Input((None,), dtype="int32", name=name) for name in ("positions", "sequence_ids")}
+
+
+def encode(config: EncoderConfig, *, packed: bool = False, first_token_only: bool = False) -> EncoderGraph:
     """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs.
 
     Args:
+        packed: whether rows hold several sequences, which do not see each other; see `packed_inputs`.
         first_token_only: the states are those of the first token, (B, 1, D); the last block then leaves out what
             only the others need, which is most of it.
     """
-    inputs = encoder_inputs()
+    inputs = {**encoder_inputs(), **(packed_inputs() if packed else {})}
     token_embedding = TokenEmbedding(
         config.vocabulary_size,
         config.hidden_dim,
@@ -51,9 +57,12 @@ def encode(config: EncoderConfig, *, first_token_only: bool = False) -> EncoderG
         epsilon=config.epsilon,
         initializer_range=config.initializer_range,
         name="input_embeddings",
-    )(token_embedding(inputs["token_ids"]), inputs["segment_ids"])
-    # (B, 1, 1, T): every query of every head sees the real tokens only.
-    attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
+    )(token_embedding(inputs["token_ids"]), inputs["segment_ids"], inputs.get("positions"))
+    if packed:
+        attention_mask = same_sequence(inputs["sequence_ids"])
+    else:
+        # (B, 1, 1, T): every query of every head sees the real tokens only.
+        attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
     for index in range(config.num_layers):
         states = EncoderBlock(
             config.num_heads,
@@ -68,6 +77,11 @@ def encode(config: EncoderConfig, *, first_token_only: bool = False) -> EncoderG
     if config.norm == "pre-norm":
         states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
     return EncoderGraph(inputs, token_embedding, states)
+
+
+def same_sequence(sequence_ids):
+    """Return who may attend to whom, blocks along the diagonal: int32 (B, T) -> bool (B, 1, T, T)."""
+    return ops.expand_dims(ops.equal(ops.expand_dims(sequence_ids, 2), ops.expand_dims(sequence_ids, 1)), 1)
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:

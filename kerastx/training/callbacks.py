@@ -19,6 +19,16 @@ class TrainingStoppedError(KerastxError):
     """Training cannot go on; the message says at which step and why."""
 
 
+def steps_done(model: keras.Model) -> int:
+    """Return the updates made so far; with gradient accumulation several batches make one."""
+    return int(model.optimizer.iterations)
+
+
+def batches_per_step(model: keras.Model) -> int:
+    """Return how many batches an update gathers."""
+    return model.optimizer.gradient_accumulation_steps or 1
+
+
 class StopAtStep(keras.callbacks.Callback):
     """End `fit` after the update that makes the optimizer's step count reach the schedule's total."""
 
@@ -26,12 +36,8 @@ class StopAtStep(keras.callbacks.Callback):
         super().__init__()
         self.schedule = schedule
 
-    def on_train_begin(self, logs=None):
-        self.step = int(self.model.optimizer.iterations)
-
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        if self.step >= self.schedule.total_steps:
+        if steps_done(self.model) >= self.schedule.total_steps:
             self.model.stop_training = True
 
 
@@ -54,14 +60,17 @@ class TimeBudget(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.start = time.monotonic()
         self.measured_from: tuple[int, float] | None = None
-        self.step = int(self.model.optimizer.iterations)
+        self.step = steps_done(self.model)
 
     @property
     def elapsed(self) -> float:
         return self.seconds_done + time.monotonic() - self.start
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
+        step = steps_done(self.model)
+        if step == self.step:
+            return
+        self.step = step
         if self.measured_from is None:  # the first step of a process also compiles
             self.measured_from = (self.step, self.elapsed)
             return
@@ -73,18 +82,26 @@ class TimeBudget(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Raise `TrainingStoppedError` with the step when the loss is not finite."""
+    """Raise `TrainingStoppedError` with the step when the loss is not finite.
+
+    Args:
+        explain: from the number of the batch, counted over the whole run, to what a person needs to know about it.
+    """
+
+    def __init__(self, explain: Callable[[int], str] = lambda batch: ""):
+        super().__init__()
+        self.explain = explain
 
     def on_train_begin(self, logs=None):
-        self.step = int(self.model.optimizer.iterations)
+        self.batch = steps_done(self.model) * batches_per_step(self.model)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
         if not math.isfinite((logs or {}).get("loss", 0.0)):
+            step = self.batch // batches_per_step(self.model) + 1
             raise TrainingStoppedError(
-                f"the loss is not finite at step {self.step}; "
-                "lower the learning rate or resume from the last checkpoint"
+                f"the loss is not finite at step {step}{self.explain(self.batch)}; lower the learning rate"
             )
+        self.batch += 1
 
 
 class Throughput(keras.callbacks.Callback):
@@ -109,6 +126,25 @@ class Throughput(keras.callbacks.Callback):
             logs["tokens_per_second"] = round(self.steps * self.tokens_per_step / (time.monotonic() - self.start))
 
 
+class InputWait(keras.callbacks.Callback):
+    """Add `wait_share`, the part of an epoch's time spent on waiting for batches, to its logs.
+
+    Args:
+        waited: seconds waited so far.
+    """
+
+    def __init__(self, waited: Callable[[], float]):
+        super().__init__()
+        self.waited = waited
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start, self.before = time.monotonic(), self.waited()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["wait_share"] = (self.waited() - self.before) / max(time.monotonic() - self.start, 1e-9)
+
+
 class TrainingLog(keras.callbacks.Callback):
     """Append a row of step, rate and all logs to a CSV file at the end of every epoch.
 
@@ -120,7 +156,7 @@ class TrainingLog(keras.callbacks.Callback):
         self.path = path
 
     def on_train_begin(self, logs=None):
-        step = int(self.model.optimizer.iterations)
+        step = steps_done(self.model)
         rows = [row for row in read_log(self.path) if int(row["step"]) <= step]
         self.rows: list[dict[str, str]] = rows
         self._write()
@@ -154,28 +190,50 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
 
 class PeriodicSave(keras.callbacks.Callback):
-    """Call `save(step)` at the end of every `every`-th epoch, and when training ends.
+    """Call `save(step)` at ends of epochs, and when training ends.
 
     Args:
         save: writes the checkpoint of one step.
-        every: epochs between two calls.
+        every: epochs between two calls; None = as often as `COST_SHARE` of the time allows, but not without pause.
+
+    Attributes:
+        seconds: spent on saving while training went on.
     """
 
-    def __init__(self, save: Callable[[int], None], *, every: int = 1):
+    COST_SHARE = 0.02
+    PAUSE_SECONDS = 60.0
+
+    def __init__(self, save: Callable[[int], None], *, every: int | None = 1):
         super().__init__()
         self.save = save
         self.every = every
         self.saved_step = -1
+        self.seconds = 0.0
+        self.pause = 0.0
+
+    def on_train_begin(self, logs=None):
+        self.begin = self.saved_at = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
+        if self.every is None:
+            due = time.monotonic() - self.saved_at >= self.pause
+        else:
+            due = (epoch + 1) % self.every == 0
+        if due:
             self._save()
 
     def on_train_end(self, logs=None):
+        self.share = self.seconds / max(time.monotonic() - self.begin, 1e-9)
         self._save()
 
     def _save(self):
-        step = int(self.model.optimizer.iterations)
-        if step != self.saved_step:
-            self.save(step)
-            self.saved_step = step
+        step = steps_done(self.model)
+        if step == self.saved_step:
+            return
+        begin = time.monotonic()
+        self.save(step)
+        self.saved_step = step
+        self.saved_at = time.monotonic()
+        cost = self.saved_at - begin
+        self.seconds += cost
+        self.pause = max(cost / self.COST_SHARE, self.PAUSE_SECONDS)

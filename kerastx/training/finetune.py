@@ -9,6 +9,7 @@ import keras
 
 from kerastx.training.callbacks import StopOnNaN
 from kerastx.training.losses import cross_entropy
+from kerastx.training.metrics import Accuracy
 from kerastx.training.optimizers import adamw
 
 
@@ -18,6 +19,7 @@ def finetune_classifier(
     *,
     epochs: int,
     learning_rate: float,
+    accumulate: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, float]:
     """Train `build_classifier`'s model and return the logs of the last epoch.
@@ -27,13 +29,14 @@ def finetune_classifier(
         dataset: finite tf.data of (inputs, {"logits": int32 (B,)}), with a known cardinality.
         epochs: passes over it.
         learning_rate: peak of the schedule.
+        accumulate: batches that make one update.
         callbacks: to show progress.
     """
-    steps = int(dataset.cardinality())
+    updates = max(1, int(dataset.cardinality()) * epochs // accumulate)
     model.compile(
-        adamw(learning_rate, steps * epochs),
+        adamw(learning_rate, updates, accumulate=accumulate),
         loss={"logits": cross_entropy()},
-        weighted_metrics={"logits": [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]},
+        weighted_metrics={"logits": [Accuracy()]},
         jit_compile=False,
     )
     history = model.fit(
@@ -44,3 +47,18 @@ def finetune_classifier(
         shuffle=False,  # the dataset is shuffled already
     )
     return {name: values[-1] for name, values in history.history.items()}
+
+
+def freeze_layers(model: keras.Model, count: int) -> None:
+    """Leave the embeddings and the first `count` encoder blocks as they are: nothing below them is differentiated.
+
+    Raises:
+        ValueError: the model has fewer blocks.
+    """
+    blocks = [layer for layer in model.layers if layer.name.startswith("encoder_block_")]
+    if not 0 <= count <= len(blocks):
+        raise ValueError(f"expected 0 to {len(blocks)} frozen encoder blocks, got {count}.")
+    if count:
+        frozen = [model.get_layer("token_embedding"), model.get_layer("input_embeddings"), *blocks[:count]]
+        for layer in frozen:
+            layer.trainable = False

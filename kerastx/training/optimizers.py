@@ -18,6 +18,7 @@ def adamw(
     warmup_share: float = 0.1,
     weight_decay: float = 0.01,
     global_clipnorm: float = 1.0,
+    accumulate: int = 1,
 ) -> keras.optimizers.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2017) with linear warm-up and decay and clipped gradients.
 
@@ -27,12 +28,16 @@ def adamw(
         warmup_share: of the total steps, in (0, 1).
         weight_decay: decoupled, none on biases and norms.
         global_clipnorm: largest norm of all gradients together.
+        accumulate: batches whose mean gradient makes one update: a larger batch than fits into memory.
     """
+    if accumulate < 1:
+        raise ValueError(f"accumulate must be at least 1, got {accumulate}.")
     optimizer = keras.optimizers.AdamW(
-        WarmupLinearDecay(learning_rate, total_steps, warmup_share=warmup_share),
+        WarmupLinearDecay(learning_rate, total_steps, warmup_share=warmup_share, batches_per_step=accumulate),
         weight_decay=weight_decay,
         epsilon=1e-6,
         global_clipnorm=global_clipnorm,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         name="adamw",  # part of the paths in a checkpoint: Keras would number a second optimizer of a process
     )
     optimizer.exclude_from_weight_decay(var_names=UNDECAYED)

@@ -40,8 +40,9 @@ class PretrainingPlan:
         minutes: wall-clock budget, or None.
         learning_rate: peak of the schedule.
         batch_size, max_length: shape of a batch, for the speed in tokens.
+        accumulate: batches that make one update.
         report_every: updates per row of the log (one `fit` epoch).
-        save_every: updates between checkpoints, a multiple of report_every.
+        save_every: updates between checkpoints, a multiple of report_every; None = as often as 2 % of the time allows.
         keep: newest checkpoints that stay.
         settings: everything that must not change when the run is resumed.
     """
@@ -52,14 +53,15 @@ class PretrainingPlan:
     batch_size: int
     max_length: int
     report_every: int
-    save_every: int
+    save_every: int | None
     keep: int
+    accumulate: int = 1
     settings: dict[str, Any]
 
     def __post_init__(self):
         if (self.steps is None) == (self.minutes is None):
             raise ValueError("exactly one of steps and minutes bounds a run.")
-        if self.save_every % self.report_every:
+        if self.save_every is not None and self.save_every % self.report_every:
             raise ValueError(
                 f"save_every must be a multiple of report_every, got {self.save_every} and {self.report_every}."
             )
@@ -74,6 +76,7 @@ def pretrain(
     validation: Any = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    explain: Callable[[int], str] = lambda batch: "",
     facts: Mapping[str, float] = MappingProxyType({}),
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
@@ -83,10 +86,11 @@ def pretrain(
         checkpoint: the model to train, with its tokenizer and config.
         output: folder of the run; gets `steps/`, `training.csv` and at the end the checkpoint itself.
         plan: how long and how.
-        dataset: from the first step to an endless tf.data of (inputs, targets, weights).
+        dataset: from the number of its first batch to an endless tf.data of (inputs, targets, weights).
         validation: finite tf.data of the same, scored at the end, or None.
         resume: go on from the newest sound checkpoint below `output`.
         callbacks: more of them, to show progress.
+        explain: from the number of a batch whose loss is not finite to what it was made of.
         facts: numbers to keep beside the last logs, like the unigram entropy.
         say: takes a line for people.
 
@@ -94,7 +98,7 @@ def pretrain(
         The last log row, with `val_` names when there is validation, and `steps` and `seconds`.
     """
     model = checkpoint.model
-    optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL)
+    optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL, accumulate=plan.accumulate)
     schedule = optimizer._learning_rate
     model.compile(optimizer, loss=pretraining_losses(), weighted_metrics=pretraining_metrics(), jit_compile=False)
     progress = _resume(output, checkpoint, plan, say) if resume else None
@@ -112,12 +116,14 @@ def pretrain(
         state = {"seconds": seconds(), "total_steps": schedule.total_steps}
         save_step(output, checkpoint, Progress(step=step, settings=plan.settings, state=state), keep=plan.keep)
 
+    saving = PeriodicSave(save, every=None if plan.save_every is None else plan.save_every // plan.report_every)
     own = [
         StopAtStep(schedule),
-        StopOnNaN(),
+        StopOnNaN(lambda batch: explain(batch) + _last_checkpoint(output)),
         Throughput(plan.batch_size * plan.max_length),
+        *callbacks,  # what they add to the logs belongs into the file
         TrainingLog(output / "training.csv"),
-        PeriodicSave(save, every=plan.save_every // plan.report_every),
+        saving,
     ]
     if plan.minutes is not None:
         budget = TimeBudget(schedule, 60 * plan.minutes, seconds_done=progress.state["seconds"])
@@ -127,21 +133,27 @@ def pretrain(
     logs = {name: float(value) for name, value in rows[-1].items() if value} if rows else {}
     if plan.minutes is not None or progress.step < schedule.total_steps:
         history = model.fit(
-            dataset(progress.step),
+            dataset(progress.step * plan.accumulate),
             initial_epoch=progress.step // plan.report_every,
             epochs=sys.maxsize if plan.steps is None else -(-plan.steps // plan.report_every),
-            steps_per_epoch=plan.report_every,
-            callbacks=[*own, *callbacks],
+            steps_per_epoch=plan.report_every * plan.accumulate,
+            callbacks=own,
             verbose=0,
             shuffle=False,  # the dataset is shuffled already
         )
         logs = {name: values[-1] for name, values in history.history.items()}
+        logs["checkpoint_share"] = saving.share
     if validation is not None:
         scores = model.evaluate(validation, return_dict=True, verbose=0)
         logs |= {f"val_{name}": value for name, value in scores.items()}
     logs |= {**facts, "steps": int(optimizer.iterations), "seconds": seconds()}
     write_checkpoint_files(output, checkpoint, {"training": {"settings": plan.settings, "logs": logs}})
     return logs
+
+
+def _last_checkpoint(output: Path) -> str:
+    folders = step_folders(output)
+    return f"; the last good checkpoint is {folders[0]}" if folders else "; no checkpoint was written before"
 
 
 def _resume(output: Path, checkpoint: Checkpoint, plan: PretrainingPlan, say) -> Progress | None:

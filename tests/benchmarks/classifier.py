@@ -40,37 +40,9 @@ def random_weights(config: dict) -> dict[str, np.ndarray]:
     Norms and biases are random as well, so that weights which change places change the answer. The head is scaled so
     that its logits differ from text to text by about 1.
     """
-    random = np.random.default_rng(_SEED)
-
-    def normal(*shape: int, scale: float = 0.02) -> np.ndarray:
-        return np.clip(random.normal(0, scale, shape), -2 * scale, 2 * scale).astype(np.float32)
-
-    D, F = config["hidden_dim"], config["intermediate_dim"]
-    weights: dict[str, np.ndarray] = {}
-
-    def projection(name: str, inputs: int, outputs: int, scale: float = 0.02) -> None:
-        weights[f"{name}/kernel"] = normal(inputs, outputs, scale=scale)
-        weights[f"{name}/bias"] = normal(outputs, scale=0.05)
-
-    def norm(name: str) -> None:
-        weights[f"{name}/gamma"] = 1 + normal(D, scale=0.1)
-        weights[f"{name}/beta"] = normal(D, scale=0.1)
-
-    weights["token_embedding/table"] = normal(config["vocabulary_size"], D)
-    weights["input_embeddings/positions"] = normal(config["max_sequence_length"], D)
-    weights["input_embeddings/segments"] = normal(config["num_segments"], D)
-    norm("input_embeddings/norm")
-    for index in range(config["num_layers"]):
-        block = f"encoder_block_{index}"
-        # Wider than BERT's start of 0.02: trained kernels are, and attention is not all but uniform.
-        projection(f"{block}/attention/qkv", D, 3 * D, scale=0.06)
-        projection(f"{block}/attention/output_projection", D, D, scale=0.04)
-        norm(f"{block}/attention_norm")
-        projection(f"{block}/feed_forward/expansion", D, F, scale=0.04)
-        projection(f"{block}/feed_forward/contraction", F, D, scale=0.04)
-        norm(f"{block}/feed_forward_norm")
-    projection("pooler/projection", D, D, scale=0.06)
-    projection("classifier_head", D, NUM_CLASSES)
+    draw = Draw()
+    weights = draw.encoder(config)
+    draw.projection(weights, "classifier_head", config["hidden_dim"], NUM_CLASSES)
     probe = [reference_logits(weights, config, inputs) for inputs in check_inputs(config, 16, rows=8)]
     logits = np.concatenate(probe)
     spread = logits.std(0)
@@ -78,6 +50,47 @@ def random_weights(config: dict) -> dict[str, np.ndarray]:
     bias = (weights["classifier_head/bias"] - logits.mean(0)) / spread
     weights["classifier_head/bias"] = bias.astype(np.float32)
     return weights
+
+
+class Draw:
+    """Random weights, one after the other."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(_SEED)
+
+    def normal(self, *shape: int, scale: float = 0.02) -> np.ndarray:
+        return np.clip(self._random.normal(0, scale, shape), -2 * scale, 2 * scale).astype(np.float32)
+
+    def projection(
+        self, weights: dict[str, np.ndarray], name: str, inputs: int, outputs: int, scale: float = 0.02
+    ) -> None:
+        weights[f"{name}/kernel"] = self.normal(inputs, outputs, scale=scale)
+        weights[f"{name}/bias"] = self.normal(outputs, scale=0.05)
+
+    def norm(self, weights: dict[str, np.ndarray], name: str, size: int) -> None:
+        weights[f"{name}/gamma"] = 1 + self.normal(size, scale=0.1)
+        weights[f"{name}/beta"] = self.normal(size, scale=0.1)
+
+    def encoder(self, config: dict) -> dict[str, np.ndarray]:
+        """Return the weights of encoder and pooler."""
+        D, F = config["hidden_dim"], config["intermediate_dim"]
+        weights = {
+            "token_embedding/table": self.normal(config["vocabulary_size"], D),
+            "input_embeddings/positions": self.normal(config["max_sequence_length"], D),
+            "input_embeddings/segments": self.normal(config["num_segments"], D),
+        }
+        self.norm(weights, "input_embeddings/norm", D)
+        for index in range(config["num_layers"]):
+            block = f"encoder_block_{index}"
+            # Wider than BERT's start of 0.02: trained kernels are, and attention is not all but uniform.
+            self.projection(weights, f"{block}/attention/qkv", D, 3 * D, scale=0.06)
+            self.projection(weights, f"{block}/attention/output_projection", D, D, scale=0.04)
+            self.norm(weights, f"{block}/attention_norm", D)
+            self.projection(weights, f"{block}/feed_forward/expansion", D, F, scale=0.04)
+            self.projection(weights, f"{block}/feed_forward/contraction", F, D, scale=0.04)
+            self.norm(weights, f"{block}/feed_forward_norm", D)
+        self.projection(weights, "pooler/projection", D, D, scale=0.06)
+        return weights
 
 
 def read_weights(folder: str | Path) -> dict[str, np.ndarray]:
@@ -133,23 +146,37 @@ def reference_logits(
     Args:
         gelu: "exact", or "tanh" for the approximation of it.
     """
+    states = reference_states(weights, config, inputs, gelu=gelu)
+    return linear(weights, "classifier_head", np.tanh(linear(weights, "pooler/projection", states[:, 0])))
 
-    def linear(x, name):
-        return x @ weights[f"{name}/kernel"].astype(np.float64) + weights[f"{name}/bias"]
 
-    def norm(x, name):
-        centered = x - x.mean(-1, keepdims=True)
-        scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + config["epsilon"])
-        return scaled * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+def linear(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
+    """Return xW + b in 64 bits."""
+    return x @ weights[f"{name}/kernel"].astype(np.float64) + weights[f"{name}/bias"]
 
-    def activate(x):
-        if gelu == "exact":
-            return x * 0.5 * (1 + _erf(x * math.sqrt(0.5)))
-        return x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
+def norm(weights: dict[str, np.ndarray], name: str, x: np.ndarray, epsilon: float) -> np.ndarray:
+    """Return the layer norm of x."""
+    centered = x - x.mean(-1, keepdims=True)
+    scaled = centered / np.sqrt((centered**2).mean(-1, keepdims=True) + epsilon)
+    return scaled * weights[f"{name}/gamma"] + weights[f"{name}/beta"]
+
+
+def activate(x: np.ndarray, gelu: str) -> np.ndarray:
+    """Return gelu(x), "exact" or its "tanh" approximation."""
+    if gelu == "exact":
+        return x * 0.5 * (1 + _erf(x * math.sqrt(0.5)))
+    return x * 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def reference_states(
+    weights: dict[str, np.ndarray], config: dict, inputs: dict[str, np.ndarray], *, gelu: str = "exact"
+) -> np.ndarray:
+    """Return the encoder's last states, float64 (B, T, D)."""
     N = config["num_heads"]
     H = config["hidden_dim"] // N
     B, T = inputs["token_ids"].shape
+    epsilon = config["epsilon"]
 
     def heads(x):
         return x.reshape(B, T, N, H).transpose(0, 2, 1, 3)
@@ -159,16 +186,18 @@ def reference_logits(
         + weights["input_embeddings/positions"][:T]
         + weights["input_embeddings/segments"][inputs["segment_ids"]]
     )
-    states = norm(states, "input_embeddings/norm")
+    states = norm(weights, "input_embeddings/norm", states, epsilon)
     for index in range(config["num_layers"]):
         block = f"encoder_block_{index}"
-        query, key, value = (heads(x) for x in np.split(linear(states, f"{block}/attention/qkv"), 3, axis=-1))
+        query, key, value = (heads(x) for x in np.split(linear(weights, f"{block}/attention/qkv", states), 3, axis=-1))
         scores = query @ key.transpose(0, 1, 3, 2) / math.sqrt(H)
         scores = np.where(inputs["padding_mask"][:, None, None, :], scores, -np.inf)
         attention = np.exp(scores - scores.max(-1, keepdims=True))
         attention /= attention.sum(-1, keepdims=True)
         context = (attention @ value).transpose(0, 2, 1, 3).reshape(B, T, -1)
-        states = norm(states + linear(context, f"{block}/attention/output_projection"), f"{block}/attention_norm")
-        hidden = activate(linear(states, f"{block}/feed_forward/expansion"))
-        states = norm(states + linear(hidden, f"{block}/feed_forward/contraction"), f"{block}/feed_forward_norm")
-    return linear(np.tanh(linear(states[:, 0], "pooler/projection")), "classifier_head")
+        context = linear(weights, f"{block}/attention/output_projection", context)
+        states = norm(weights, f"{block}/attention_norm", states + context, epsilon)
+        hidden = activate(linear(weights, f"{block}/feed_forward/expansion", states), gelu)
+        hidden = linear(weights, f"{block}/feed_forward/contraction", hidden)
+        states = norm(weights, f"{block}/feed_forward_norm", states + hidden, epsilon)
+    return states

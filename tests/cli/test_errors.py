@@ -132,3 +132,18 @@ def test_prepare_works_and_does_not_replace(kerastx, files):
     assert code == 1
     assert "--force" in err
     assert kerastx(*arguments, "--force")[0] == 0
+
+
+def test_a_loss_that_is_not_finite_names_step_documents_and_checkpoint(files, kerastx):
+    import json
+
+    output = files / "run"
+    sizes = "--preset tiny --batch-size 4 --max-length 16 --save-every 1 --steps 200 --learning-rate 1e30"
+    code, _, error = kerastx("pretrain", "--data", files / "store", "--output", output, *sizes.split())
+    assert code == 1
+    last = error.splitlines()[-1]
+    assert "error: the loss is not finite at step" in last
+    assert "in a batch of documents 0, 1" in last
+    assert f"the last good checkpoint is {output / 'steps' / 'step-'}" in last or "no checkpoint was written" in last
+    documents = json.loads((output / "not_finite.json").read_text())["documents"]
+    assert documents["0"].startswith("one sentence")

@@ -160,3 +160,15 @@ def test_classification_arguments(store, examples):
         classification_dataset(examples, store.tokenizer, batch_size=0, max_length=8)
     with pytest.raises(ValueError, match="examples must not be empty"):
         classification_dataset(LabelledData.of([], []), store.tokenizer, batch_size=1, max_length=8)
+
+
+def test_without_length_buckets_every_batch_is_as_wide_as_it_can_be(store):
+    texts = ["river", "stone and light and water " * 4, "bird", "green house"] * 3
+    labels = np.arange(12, dtype=np.int32) % 2
+    examples = LabelledData(texts=texts, labels=list(map(str, labels)), label_names=("0", "1"), label_ids=labels)
+    options = {"batch_size": 5, "max_length": 16, "seed": 2}
+    padded = batches(classification_dataset(examples, store.tokenizer, length_buckets=False, **options), 3)
+    assert sorted(inputs["token_ids"].shape for inputs, _ in padded) == [(2, 16), (5, 16), (5, 16)]
+    assert sorted(np.concatenate([targets["logits"] for _, targets in padded])) == [0] * 6 + [1] * 6
+    bucketed = batches(classification_dataset(examples, store.tokenizer, **options), 3)
+    assert min(inputs["token_ids"].shape[1] for inputs, _ in bucketed) < 16

@@ -61,6 +61,7 @@ def test_lengths_padding_and_segments(numbered_store):
         "segment_ids": (np.int32, (64, 48)),
         "padding_mask": (bool, (64, 48)),
         "nsp_labels": (np.int32, (64,)),
+        "documents": (np.int64, (64, 2)),
     }
     lengths = batch["padding_mask"].sum(1)
     np.testing.assert_array_equal(batch["padding_mask"], np.arange(48) < lengths[:, None])
@@ -227,3 +228,18 @@ def test_far_steps_work(numbered_store):
 def test_the_smallest_length_keeps_a_token_of_each_side(numbered_store):
     for first, second, _ in rows(numbered_store, steps=10, max_length=8):
         assert 2 <= len(first) + len(second) <= 5
+
+
+def test_the_documents_of_a_pair_are_named(numbered_store):
+    """The numbered store holds each token once, so a token says which document it comes from."""
+    first_tokens = numbered_store.sentences[numbered_store.documents[:-1]]
+    batch = pair_batch(numbered_store, 3, 5, batch_size=64, max_length=48)
+    for ids, segments, mask, label, documents in zip(
+        *(batch[name] for name in ("token_ids", "segment_ids", "padding_mask", "nsp_labels", "documents")), strict=True
+    ):
+        offset = numbered_store.tokens[0]
+        of_first = ids[1] - offset
+        of_second = ids[mask & (segments == 1)][0] - offset
+        found = np.searchsorted(first_tokens, [of_first, of_second], "right") - 1
+        np.testing.assert_array_equal(found, documents)
+        assert (documents[0] == documents[1]) == (label == 0)

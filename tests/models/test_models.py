@@ -125,3 +125,45 @@ def test_every_weight_has_its_own_path():
 def test_one_class_is_no_task():
     with pytest.raises(ValueError, match="at least 2 classes, got num_classes=1"):
         build_classifier(config(), num_classes=1)
+
+
+def test_packed_sequences_answer_as_on_rows_of_their_own():
+    """Block-diagonal attention and positions that restart: neighbours in a row do not matter."""
+    config = EncoderConfig.preset("tiny", vocabulary_size=60)
+    alone, packed = build_pretrainer(config), build_pretrainer(config, packed=True)
+    assert [w.path for w in packed.weights] == [w.path for w in alone.weights]
+    packed.set_weights([np.random.default_rng(1).normal(0, 0.3, w.shape) for w in alone.weights])
+    alone.set_weights(packed.get_weights())
+    random = np.random.default_rng(2)
+    lengths, total = (5, 9, 2), 20
+    ids = [random.integers(5, 60, length).astype("int32") for length in lengths]
+    starts = np.cumsum([0, *lengths])
+    row = {name: np.zeros((1, total), "int32") for name in ("token_ids", "segment_ids", "positions", "sequence_ids")}
+    for number, (start, tokens) in enumerate(zip(starts, ids, strict=False)):
+        columns = slice(start, start + len(tokens))
+        row["token_ids"][0, columns] = tokens
+        row["segment_ids"][0, columns] = np.arange(len(tokens)) > 1
+        row["positions"][0, columns] = np.arange(len(tokens))
+        row["sequence_ids"][0, columns] = number + 1
+    found = packed(
+        {
+            **row,
+            "padding_mask": row["sequence_ids"] > 0,
+            "masked_positions": (starts[:3] + 1)[None].astype("int32"),
+            "first_positions": starts[:3][None].astype("int32"),
+        }
+    )
+    for number, tokens in enumerate(ids):
+        expected = alone(
+            {
+                "token_ids": tokens[None],
+                "segment_ids": (np.arange(len(tokens)) > 1)[None].astype("int32"),
+                "padding_mask": np.ones((1, len(tokens)), bool),
+                "masked_positions": np.array([[1]], "int32"),
+            }
+        )
+        for name, place in (
+            ("masked_lm", expected["masked_lm"][0, 0]),
+            ("next_sentence", expected["next_sentence"][0]),
+        ):
+            np.testing.assert_allclose(found[name][0, number], place, atol=2e-5)

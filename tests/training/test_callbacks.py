@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kerastx.training.callbacks import (
+    InputWait,
     PeriodicSave,
     StopAtStep,
     StopOnNaN,
@@ -59,6 +60,61 @@ def test_saves_at_epochs_and_at_the_end_once_each(model):
 def test_nan_names_the_step(model):
     with pytest.raises(TrainingStoppedError, match="not finite at step 1; lower the learning rate"):
         fit(model, [StopOnNaN()], value=float("nan"))
+
+
+def test_nan_says_which_batch_it_was(model):
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.iterations.assign(7)
+    with pytest.raises(TrainingStoppedError, match="not finite at step 8 of batch 7; lower"):
+        fit(model, [StopOnNaN(lambda batch: f" of batch {batch}")], value=float("nan"))
+
+
+def test_steps_are_updates_when_batches_are_accumulated(model):
+    model.compile(adamw(0.01, total_steps=6, accumulate=3), loss="mse", jit_compile=False)
+    schedule, steps = model.optimizer._learning_rate, []
+    batches = Counter()
+    fit(model, [StopAtStep(schedule), PeriodicSave(steps.append), batches], steps_per_epoch=12)
+    assert batches.count == 18
+    assert steps == [4, 6]
+    assert float(schedule(18)) == 0.0
+    assert float(schedule(17)) > 0.0
+
+
+class Counter(keras.callbacks.Callback):
+    count = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+
+
+def test_saving_costs_its_share_of_the_time_and_no_more(model, monkeypatch):
+    monkeypatch.setattr(PeriodicSave, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(PeriodicSave, "COST_SHARE", 0.2)
+    steps: list[int] = []
+
+    def save(step):
+        steps.append(step)
+        time.sleep(0.05)
+
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            time.sleep(0.02)
+
+    model.optimizer._learning_rate.total_steps = 10**6
+    saving = PeriodicSave(save, every=None)
+    fit(model, [Slow(), saving], steps_per_epoch=1, epochs=40)
+    assert 2 < len(steps) < 20
+    assert steps[0] == 1
+    assert steps[-1] == 40
+    assert saving.share < 0.3  # the first save comes before its cost is known
+
+
+def test_waiting_for_batches_is_a_share_of_the_time(model):
+    waited = iter(np.arange(100) * 1e-4)
+    history = fit(model, [InputWait(lambda: float(next(waited)))], epochs=3)
+    shares = history.history["wait_share"]
+    assert len(shares) == 3
+    assert all(0 < share < 1 for share in shares)
 
 
 def test_a_time_budget_ends_the_run_in_time_and_lowers_the_rate_to_zero(model):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 
-from kerastx.training.metrics import Perplexity
+from kerastx.training.metrics import Accuracy, Perplexity
 
 
 def test_perplexity_is_exp_of_the_mean_over_real_positions():
@@ -22,3 +23,22 @@ def test_perplexity_is_exp_of_the_mean_over_real_positions():
     metric.reset_state()
     metric.update_state(labels, np.zeros_like(logits), weights)
     assert float(metric.result()) == pytest.approx(7.0, rel=1e-5)
+
+
+def test_accuracy_counts_the_largest_logit_of_real_positions():
+    logits = np.array([[[0.0, 2.0, 1.0], [3.0, 2.0, 1.0], [0.0, 0.0, 0.0]]], "float32")
+    labels = np.array([[1, 1, 0]])
+    metric = Accuracy()
+    metric.update_state(labels, logits, np.array([[1.0, 1.0, 0.0]], "float32"))
+    assert float(metric.result()) == 0.5
+    # Of equal logits the first counts, as in argmax: a model that knows nothing is not always right.
+    metric.reset_state()
+    metric.update_state(np.array([[0, 1, 2]]), np.zeros((1, 3, 3), "float32"))
+    assert float(metric.result()) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("metric", [Accuracy(), Perplexity("surprise")])
+def test_metrics_survive_saving(metric):
+    twin = keras.metrics.deserialize(keras.metrics.serialize(metric))
+    assert twin.name == metric.name
+    assert twin.get_config() == metric.get_config()

@@ -40,3 +40,24 @@ def test_the_global_norm_is_clipped():
     first_moment = next(v for v in optimizer.variables if "momentum" in v.path)
     # Adam's first moment after one step is (1 - beta_1) times the gradient it was given.
     np.testing.assert_allclose(np.linalg.norm(convert_to_numpy(first_moment)), 0.1 * 0.5, rtol=1e-5)
+
+
+def test_two_accumulated_batches_move_like_their_mean():
+    gradients = [np.array([1.0, -2.0], "float32"), np.array([3.0, 0.5], "float32")]
+    one, two = (keras.Variable(np.ones(2, "float32"), name="kernel") for _ in range(2))
+    whole, parts = adamw(0.1, total_steps=5), adamw(0.1, total_steps=5, accumulate=2)
+    for optimizer, variable in ((whole, one), (parts, two)):
+        optimizer.build([variable])
+    for _ in range(3):
+        whole.apply([keras.ops.convert_to_tensor(np.mean(gradients, axis=0))], [one])
+        for gradient in gradients:
+            before = convert_to_numpy(two)
+            parts.apply([keras.ops.convert_to_tensor(gradient)], [two])
+        assert (convert_to_numpy(two) != before).all()
+        np.testing.assert_allclose(convert_to_numpy(two), convert_to_numpy(one), rtol=1e-6)
+    assert int(parts.iterations) == int(whole.iterations) == 3
+
+
+def test_accumulate_must_be_positive():
+    with pytest.raises(ValueError, match="accumulate must be at least 1"):
+        adamw(0.1, total_steps=5, accumulate=0)

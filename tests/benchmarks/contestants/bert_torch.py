@@ -24,17 +24,27 @@ def bert_classifier(folder: str, sizes: dict) -> BertForSequenceClassification:
             num_labels=NUM_CLASSES,
         )
     )
-    arrays = bert_arrays(read_weights(folder), sizes)
+    weights = read_weights(folder)
+    arrays = encoder_arrays(weights, sizes)
+    arrays["classifier.weight"], arrays["classifier.bias"] = (
+        weights["classifier_head/kernel"].T,
+        weights["classifier_head/bias"],
+    )
+    return load_arrays(model, arrays).eval()
+
+
+def load_arrays(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> torch.nn.Module:
+    """Set every parameter of `model`; ValueError for one that is forgotten or unknown."""
     state = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
     found = model.load_state_dict(state, strict=False)
     forgotten = [name for name in found.missing_keys if name in dict(model.named_parameters())]
     if forgotten or found.unexpected_keys:
         raise ValueError(f"weights not carried over: {forgotten} {found.unexpected_keys}")
-    return model.eval()
+    return model
 
 
-def bert_arrays(weights: dict[str, np.ndarray], sizes: dict) -> dict[str, np.ndarray]:
-    """Return the weights in the names and layouts of transformers."""
+def encoder_arrays(weights: dict[str, np.ndarray], sizes: dict) -> dict[str, np.ndarray]:
+    """Return the weights of encoder and pooler in the names and layouts of transformers."""
     arrays = {
         "bert.embeddings.word_embeddings.weight": weights["token_embedding/table"],
         "bert.embeddings.position_embeddings.weight": weights["input_embeddings/positions"],
@@ -63,5 +73,4 @@ def bert_arrays(weights: dict[str, np.ndarray], sizes: dict) -> dict[str, np.nda
         norm(f"{theirs}.attention.output.LayerNorm", f"{ours}/attention_norm")
         norm(f"{theirs}.output.LayerNorm", f"{ours}/feed_forward_norm")
     linear("bert.pooler.dense", weights["pooler/projection/kernel"], weights["pooler/projection/bias"])
-    linear("classifier", weights["classifier_head/kernel"], weights["classifier_head/bias"])
     return arrays

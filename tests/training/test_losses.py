@@ -1,0 +1,70 @@
+"""The cross-entropy against Keras' own: values, gradients, extremes, weights."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerastx.training.losses import cross_entropy, sparse_cross_entropy
+
+
+@pytest.fixture
+def batch():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 11, (4, 3)), (4 * rng.normal(size=(4, 3, 11))).astype("float32")
+
+
+def value_and_gradient(function, labels, logits):
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = function(labels, logits)
+    return np.asarray(losses), np.asarray(tape.gradient(losses, logits))
+
+
+def reference(labels, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 25.0, 1e4])
+def test_values_and_gradients_equal_tensorflows(batch, scale):
+    labels, logits = batch
+    found = value_and_gradient(sparse_cross_entropy, labels, logits * scale)
+    expected = value_and_gradient(reference, labels, logits * scale)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+
+
+def test_a_hopeless_label_costs_its_distance_not_infinity():
+    losses = sparse_cross_entropy(np.array([1]), np.array([[500.0, 0.0, -500.0]], "float32"))
+    assert float(losses[0]) == pytest.approx(500.0)
+
+
+def test_the_gradient_is_the_same_inside_of_a_graph(batch):
+    labels, logits = batch
+    graph = tf.function(lambda y, x: value_and_gradient_graph(y, x))
+    np.testing.assert_allclose(
+        graph(labels, logits), value_and_gradient(sparse_cross_entropy, labels, logits)[1], atol=1e-6
+    )
+
+
+def value_and_gradient_graph(labels, logits):
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = sparse_cross_entropy(labels, logits)
+    return tape.gradient(losses, logits)
+
+
+def test_the_mean_is_over_real_positions(batch):
+    labels, logits = batch
+    weights = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]], "float32")
+    expected = (np.asarray(reference(labels, logits)) * weights).sum() / weights.sum()
+    assert float(cross_entropy()(labels, logits, weights)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_loss_survives_saving(batch):
+    labels, logits = batch
+    loss = keras.losses.deserialize(keras.losses.serialize(cross_entropy()))
+    assert float(loss(labels, logits)) == pytest.approx(float(cross_entropy()(labels, logits)))

@@ -42,16 +42,18 @@ class SelfAttention(keras.layers.Layer):
     Args:
         num_heads: N; must divide the hidden size D.
         dropout_rate: of the attention weights, while training.
+        first_token_only: answer for the first token alone, (B, 1, D); it still attends to all.
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D).
     """
 
-    def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, **kwargs):
+    def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, first_token_only: bool = False, **kwargs):
         super().__init__(**kwargs)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1, got {num_heads=}.")
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
+        self.first_token_only = first_token_only
         self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
     def build(self, states_shape):
@@ -69,14 +71,13 @@ class SelfAttention(keras.layers.Layer):
 
     def call(self, states, attention_mask=None, training=None):
         batch, length = ops.shape(states)[:2]
-
-        def split_heads(x):  # (B·T, D) -> (B, N, T, H)
-            heads = ops.reshape(x, (batch, length, self.num_heads, self.hidden_dim // self.num_heads))
-            return ops.transpose(heads, (0, 2, 1, 3))
-
-        # The states stay folded to (B·T, 3D) here, so that the file has no reshape between product and heads.
+        # Folded to (B·T, 3D), then one reshape and one transpose for all three: (B, 3N, T, H).
         fused = self.qkv(ops.reshape(states, (-1, self.hidden_dim)))
-        query, key, value = (split_heads(x) for x in ops.split(fused, 3, axis=-1))
+        heads = ops.reshape(fused, (batch, length, 3 * self.num_heads, self.hidden_dim // self.num_heads))
+        query, key, value = ops.split(ops.transpose(heads, (0, 2, 1, 3)), 3, axis=1)
+        if self.first_token_only:
+            query, length = query[:, :, :1], 1
+            attention_mask = None if attention_mask is None else attention_mask[:, :, :1]
         context = dot_product_attention(
             query,
             key,
@@ -88,7 +89,12 @@ class SelfAttention(keras.layers.Layer):
         return ops.reshape(self.output_projection(context), (batch, length, self.hidden_dim))
 
     def compute_output_shape(self, states_shape):
-        return states_shape
+        return (states_shape[0], 1 if self.first_token_only else states_shape[1], states_shape[2])
 
     def get_config(self):
-        return {**super().get_config(), "num_heads": self.num_heads, "dropout_rate": self.dropout_rate}
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "dropout_rate": self.dropout_rate,
+            "first_token_only": self.first_token_only,
+        }

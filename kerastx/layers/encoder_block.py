@@ -23,6 +23,8 @@ class EncoderBlock(keras.layers.Layer):
         dropout_rate: of attention weights and of both residual branches.
         norm: "post-norm" or "pre-norm".
         epsilon: of the layer norms.
+        first_token_only: answer for the first token alone, (B, 1, D): all that a model needs of its last block if it
+            reads nothing but that.
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D).
     """
@@ -36,6 +38,7 @@ class EncoderBlock(keras.layers.Layer):
         dropout_rate: float = 0.1,
         norm: str = "post-norm",
         epsilon: float = 1e-12,
+        first_token_only: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -47,8 +50,15 @@ class EncoderBlock(keras.layers.Layer):
         self.dropout_rate = dropout_rate
         self.norm = norm
         self.epsilon = epsilon
+        self.first_token_only = first_token_only
         policy = self.dtype_policy
-        self.attention = SelfAttention(num_heads, dropout_rate=dropout_rate, name="attention", dtype=policy)
+        self.attention = SelfAttention(
+            num_heads,
+            dropout_rate=dropout_rate,
+            first_token_only=first_token_only,
+            name="attention",
+            dtype=policy,
+        )
         self.attention_norm = LayerNormalization(epsilon=epsilon, name="attention_norm", dtype=policy)
         self.feed_forward = FeedForward(intermediate_dim, activation=activation, name="feed_forward", dtype=policy)
         self.feed_forward_norm = LayerNormalization(epsilon=epsilon, name="feed_forward_norm", dtype=policy)
@@ -74,14 +84,15 @@ class EncoderBlock(keras.layers.Layer):
         def transform(x):
             return self.feed_forward_dropout(self.feed_forward(x), training=training)
 
+        residual = states[:, :1] if self.first_token_only else states
         if self.norm == "post-norm":
-            states = self.attention_norm(states + attend(states))
+            states = self.attention_norm(residual + attend(states))
             return self.feed_forward_norm(states + transform(states))
-        states = states + attend(self.attention_norm(states))
+        states = residual + attend(self.attention_norm(states))
         return states + transform(self.feed_forward_norm(states))
 
     def compute_output_shape(self, states_shape):
-        return states_shape
+        return self.attention.compute_output_shape(states_shape)
 
     def get_config(self):
         return {
@@ -92,4 +103,5 @@ class EncoderBlock(keras.layers.Layer):
             "dropout_rate": self.dropout_rate,
             "norm": self.norm,
             "epsilon": self.epsilon,
+            "first_token_only": self.first_token_only,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from kerastx.layers.activations import activation as named_activation
 from kerastx.layers.projection import Projection
@@ -34,7 +35,9 @@ class FeedForward(keras.layers.Layer):
         self.contraction.build((*states_shape[:-1], self.intermediate_dim))
 
     def call(self, states):
-        return self.contraction(self._activate(self.expansion(states)))
+        # Folded once for both maps: unfolding the widest tensor in between would copy it twice.
+        flat = ops.reshape(states, (-1, states.shape[-1]))
+        return ops.reshape(self.contraction(self._activate(self.expansion(flat))), ops.shape(states))
 
     def compute_output_shape(self, states_shape):
         return states_shape

@@ -23,7 +23,7 @@ def build_classifier(config: EncoderConfig, *, num_classes: int, dropout_rate: f
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, got {num_classes=}.")
-    graph = encode(config)
+    graph = encode(config, first_token_only=True)
     pooled = FirstTokenPooler(name="pooler")(graph.states)
     pooled = Dropout(dropout_rate, name="classifier_dropout")(pooled)
     logits = Projection(num_classes, initializer_range=config.initializer_range, name="classifier_head")(pooled)

@@ -35,11 +35,13 @@ def packed_inputs() -> dict[str, Any]:
     return {name: keras.Input((None,), dtype="int32", name=name) for name in ("positions", "sequence_ids")}
 
 
-def encode(config: EncoderConfig, *, packed: bool = False) -> EncoderGraph:
+def encode(config: EncoderConfig, *, packed: bool = False, first_token_only: bool = False) -> EncoderGraph:
     """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs.
 
     Args:
         packed: whether rows hold several sequences, which do not see each other; see `packed_inputs`.
+        first_token_only: the states are those of the first token, (B, 1, D); the last block then leaves out what
+            only the others need, which is most of it.
     """
     inputs = {**encoder_inputs(), **(packed_inputs() if packed else {})}
     token_embedding = TokenEmbedding(
@@ -69,6 +71,7 @@ def encode(config: EncoderConfig, *, packed: bool = False) -> EncoderGraph:
             dropout_rate=config.dropout_rate,
             norm=config.norm,
             epsilon=config.epsilon,
+            first_token_only=first_token_only and index == config.num_layers - 1,
             name=f"encoder_block_{index}",
         )(states, attention_mask=attention_mask)
     if config.norm == "pre-norm":

@@ -89,6 +89,48 @@ def test_an_outlier_or_a_neighbour_costs_other_tokens_nothing(product, states):
     np.testing.assert_array_equal(run(quantized, x=states[:1, :2]), expected[:1, :2])
 
 
+def test_onnxruntime_runs_a_product_as_one_node_and_the_bias_after_its_rows(weight, states, tmp_path):
+    bias = np.random.default_rng(3).normal(size=48).astype(np.float32)
+    nodes = [("MatMul", ["x", "w"], "z"), ("Add", ["z", "b"], "y")]
+    model = model_of(nodes, {"w": weight, "b": bias}, inputs={"x": (TensorProto.FLOAT, 3)})
+    quantized = quantize_int8(model)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3  # it warns that the optimized file fits this machine only
+    session = onnxruntime.InferenceSession(quantized.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    operators = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert operators.count("MatMulIntegerToFloat") == 1
+    assert not {"MatMulInteger", "Cast"} & set(operators[operators.index("QuantizeLinear") :])
+    # It adds a bias that it takes into the node before a scale of rows: ours must stay outside.
+    (found,) = session.run(None, {"x": states})
+    expected = reference_product(states.astype(np.float64), weight.astype(np.float64)) + bias
+    step = np.abs(states).max() / 127 * np.abs(weight).max(axis=0)
+    assert np.all(np.abs(found - expected) <= step + 1e-6)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"approximate": "tanh"}])
+def test_behind_a_gelu_the_largest_value_is_the_peak(weight, attributes):
+    states = np.random.default_rng(6).normal(scale=2, size=(2, 5, 64)).astype(np.float32)
+    states[0, 0] = -0.7518  # as low as a gelu gets, everywhere: nothing above zero
+    states[0, 1] = -30.0  # zeros
+    gelu = model_of([("Gelu", ["x"], "g")], {}, inputs={"x": (TensorProto.FLOAT, 3)}, outputs=("g",))
+    nodes = [("Gelu", ["x"], "g"), ("MatMul", ["g", "w"], "y")]
+    model = model_of(nodes, {"w": weight}, inputs={"x": (TensorProto.FLOAT, 3)})
+    for changed in (gelu, model):
+        changed.graph.node[0].attribute.extend(helper.make_attribute(*item) for item in attributes.items())
+    activated = run(gelu, x=states)
+    assert -0.1701 < activated.min() < -0.169
+    quantized = quantize_int8(model)
+    assert "Abs" not in {node.op_type for node in quantized.graph.node}
+    found, exact = run(quantized, x=states), activated @ weight
+    peak = np.maximum(activated.max(axis=-1, keepdims=True), 0.1701)
+    # Half a step of each factor of 64, all in the same direction at worst.
+    bound = 64 * peak * np.abs(weight).max(axis=0) * (0.5 / 127 + 0.5 / 63 + 1e-4)
+    assert np.all(np.abs(found - exact) <= bound)
+    assert np.abs(found - exact).std() < 0.02 * exact.std()
+    assert not found[0, 1].any()
+
+
 def test_rows_and_columns_of_zeros_give_zeros(weight, states):
     weight[:, 7] = 0
     states[0, 2] = 0

@@ -57,3 +57,25 @@ def test_layer_contract(states, tmp_path, norm):
 def test_unknown_norm():
     with pytest.raises(ValueError, match=r"norm must be one of .* got 'mid-norm'"):
         EncoderBlock(2, 16, norm="mid-norm")
+
+
+@pytest.mark.parametrize("norm", ["post-norm", "pre-norm"])
+@pytest.mark.parametrize("queries", [1, 5])
+def test_the_first_token_alone_is_as_among_all(states, norm, queries):
+    whole, first = block(norm), block(norm, first_token_only=True)
+    mask = np.array([[True, True, True, False, False], [True] * 5])[:, None, None, :]
+    mask = np.repeat(mask, queries, axis=2)
+    expected = array(whole(states, attention_mask=mask))
+    first(states, attention_mask=mask)
+    first.set_weights(whole.get_weights())
+    found = array(first(states, attention_mask=mask))
+    assert found.shape == (2, 1, 8)
+    np.testing.assert_allclose(found, expected[:, :1], atol=1e-6)
+    np.testing.assert_allclose(array(first(states)), array(whole(states))[:, :1], atol=1e-6)
+
+
+def test_layer_contract_of_the_first_token_alone(states, tmp_path):
+    layer = EncoderBlock(2, 16, dropout_rate=0.1, epsilon=1e-6, first_token_only=True, name="block")
+    mask = np.array([[True, True, True, False, False], [True] * 5])[:, None, None, :]
+    check_layer(layer, (states,), tmp_path, keyword_inputs={"attention_mask": mask})
+    assert layer.compute_output_shape((None, None, 8)) == (None, 1, 8)

@@ -18,6 +18,10 @@ writes by default (`dynamic_wi8_afp32`, called int8 here) and with `--recipe fp3
 NOTES = (
     "keras-nlp's BERT and optimum's O3 take the tanh approximation of gelu, which is cheaper than the exact one of all "
     "others; they are compared with the same weights under that approximation.",
+    "kerastx computes the last block only where the classifier reads it, at the first token; the answer is the same. "
+    "All others compute it for every token.",
+    "kerastx's int8 files scale the activations of a product token by token: an answer depends neither on the other "
+    "texts of its batch nor on padding. optimum's take one scale for all of them, which onnxruntime runs in fewer nodes.",
     "Differences of the logits are in units of their spread over texts, which the head is scaled to. The weights are "
     "random: what 8 bits cost a trained model is for the task score to say.",
     "optimum's quantizer refuses the O3 file (its shape inference stops at the fused nodes), so int8 is of the plain "

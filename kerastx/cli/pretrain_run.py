@@ -158,6 +158,7 @@ def describe_result(output: Path, logs: dict[str, float], store: TokenStore) -> 
 
 
 def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoint:
+    sequences_per_row = packing_plan(store, request.batch_size, request.max_length)[1] if request.pack else None
     if request.start is None:
         config = EncoderConfig.preset(
             request.preset,
@@ -166,7 +167,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             dropout_rate=request.dropout_rate,
             max_sequence_length=max(512, request.max_length),
         )
-        model = build_pretrainer(config, packed=bool(request.pack))
+        model = build_pretrainer(config, sequences_per_row=sequences_per_row)
         if not (request.random_start or (request.resume and step_folders(request.output))):
             say("counting which tokens stand together ...")
             vectors = store.token_vectors(config.hidden_dim, seed=request.seed)
@@ -179,7 +180,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
                 f"prepare it with --tokenizer {request.start}"
             )
         config = source.config
-        model = build_pretrainer(config, packed=bool(request.pack))
+        model = build_pretrainer(config, sequences_per_row=sequences_per_row)
         transfer_weights(source.model, model)
     return Checkpoint(
         model=model,

@@ -32,7 +32,7 @@ def packed_batch(
         first_positions, int32, (B, S): where each pair has its [CLS]; 0 for filler.
         nsp_labels, int32, (B, S), and nsp_weights, float32, (B, S): 1 for a pair, 0 for filler.
     """
-    count, per_row = packing_plan(store, batch_size, max_length, split)
+    count, per_row = packing_plan(store, batch_size, max_length)
     pairs = pair_batch(store, seed, step, batch_size=count, max_length=max_length, split=split)
     lengths = pairs["padding_mask"].sum(1)
     rows = fit_into_rows(lengths, batch_size, max_length, per_row)
@@ -72,14 +72,14 @@ def fit_into_rows(lengths: np.ndarray, num_rows: int, max_length: int, per_row: 
     return rows
 
 
-def packing_plan(store: TokenStore, batch_size: int, max_length: int, split: str = "train") -> tuple[int, int]:
-    """Return how many pairs to draw for a batch, and S, how many a row may hold."""
-    mean = fill_share(store, max_length, split) * max_length
+def packing_plan(store: TokenStore, batch_size: int, max_length: int) -> tuple[int, int]:
+    """Return how many pairs to draw for a batch, and S, how many a row may hold; the same for both splits."""
+    mean = fill_share(store, max_length) * max_length
     count = max(batch_size, math.floor(FULLNESS * batch_size * max_length / mean))
     return count, min(MAX_PER_ROW, max(1, math.ceil(2 * count / batch_size)))
 
 
 @functools.lru_cache(maxsize=16)
-def fill_share(store: TokenStore, max_length: int, split: str = "train") -> float:
+def fill_share(store: TokenStore, max_length: int) -> float:
     """Return the share of real tokens in rows of one pair each, by a sample."""
-    return float(pair_batch(store, 0, 0, batch_size=SAMPLE, max_length=max_length, split=split)["padding_mask"].mean())
+    return float(pair_batch(store, 0, 0, batch_size=SAMPLE, max_length=max_length)["padding_mask"].mean())

@@ -46,7 +46,7 @@ def pretraining_dataset(
         start_step: the step of the first batch; k gives what `skip(k)` would.
         max_predictions: P, the most masked tokens in a row; 15 % of max_length, rounded up, by default.
         whole_word: mask whole words.
-        pack: put several short pairs into a row, up to S, for `build_pretrainer(packed=True)`.
+        pack: put several short pairs into a row, up to S, for `build_pretrainer(sequences_per_row=S)`.
         split: "train" or "validation".
 
     Returns:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kerastx.layers.dropout import Dropout
+from kerastx.layers.gathering import gather_positions
 from kerastx.layers.projection import Projection
 
 # Large enough that exp() of it is exactly 0 beside any real score, small enough to survive int8 and half precision.
@@ -35,6 +36,13 @@ def dot_product_attention(query, key, value, *, attention_mask=None, dropout=Non
     return ops.matmul(weights if dropout is None else dropout(weights), value)
 
 
+def _mask_of(attention_mask, query_positions):
+    """Return the rows of a mask, bool (B, 1, T or 1, S), that belong to the queries at `query_positions`."""
+    if attention_mask is None or attention_mask.shape[2] == 1:
+        return attention_mask
+    return ops.expand_dims(gather_positions(ops.squeeze(attention_mask, 1), query_positions), 1)
+
+
 @keras.saving.register_keras_serializable("kerastx")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention with one fused projection for query, key and value.
@@ -44,7 +52,8 @@ class SelfAttention(keras.layers.Layer):
         dropout_rate: of the attention weights, while training.
         first_token_only: answer for the first token alone, (B, 1, D); it still attends to all.
 
-    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D).
+    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
+    query_positions int32 (B, Q) it answers for these alone, (B, Q, D), and projects no other query.
     """
 
     def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, first_token_only: bool = False, **kwargs):
@@ -56,7 +65,7 @@ class SelfAttention(keras.layers.Layer):
         self.first_token_only = first_token_only
         self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
-    def build(self, states_shape):
+    def build(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
         hidden_dim = states_shape[-1]
         if hidden_dim % self.num_heads:
             raise ValueError(
@@ -69,14 +78,14 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(states_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, states, attention_mask=None, training=None):
-        batch, length = ops.shape(states)[:2]
-        # Folded to (B·T, 3D), then one reshape and one transpose for all three: (B, 3N, T, H).
-        fused = self.qkv(ops.reshape(states, (-1, self.hidden_dim)))
-        heads = ops.reshape(fused, (batch, length, 3 * self.num_heads, self.hidden_dim // self.num_heads))
-        query, key, value = ops.split(ops.transpose(heads, (0, 2, 1, 3)), 3, axis=1)
+    def call(self, states, attention_mask=None, query_positions=None, training=None):
+        if query_positions is None:
+            query, key, value = self._project(states)
+        else:
+            query, key, value = self._project_some(states, query_positions)
+            attention_mask = _mask_of(attention_mask, query_positions)
         if self.first_token_only:
-            query, length = query[:, :, :1], 1
+            query = query[:, :, :1]
             attention_mask = None if attention_mask is None else attention_mask[:, :, :1]
         context = dot_product_attention(
             query,
@@ -85,10 +94,33 @@ class SelfAttention(keras.layers.Layer):
             attention_mask=attention_mask,
             dropout=lambda weights: self.dropout(weights, training=training),
         )
+        batch, _, length, _ = ops.shape(query)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
         return ops.reshape(self.output_projection(context), (batch, length, self.hidden_dim))
 
-    def compute_output_shape(self, states_shape):
+    def _project(self, states):
+        # Folded to (B·T, 3D), then one reshape and one transpose for all three: (B, 3N, T, H).
+        fused = self.qkv(ops.reshape(states, (-1, self.hidden_dim)))
+        return ops.split(self._split_heads(fused, ops.shape(states)), 3, axis=1)
+
+    def _project_some(self, states, query_positions):
+        chosen = gather_positions(states, query_positions)
+        kernel, bias = ops.cast(self.qkv.kernel, states.dtype), ops.cast(self.qkv.bias, states.dtype)
+        D = self.hidden_dim
+        query = ops.matmul(ops.reshape(chosen, (-1, D)), kernel[:, :D]) + bias[:D]
+        rest = ops.matmul(ops.reshape(states, (-1, D)), kernel[:, D:]) + bias[D:]
+        key, value = ops.split(self._split_heads(rest, ops.shape(states)), 2, axis=1)
+        return self._split_heads(query, ops.shape(chosen)), key, value
+
+    def _split_heads(self, flat, shape):
+        """Return (B, kN, T, H) of (B·T, kD)."""
+        head_dim = self.hidden_dim // self.num_heads
+        heads = ops.reshape(flat, (shape[0], shape[1], flat.shape[-1] // head_dim, head_dim))
+        return ops.transpose(heads, (0, 2, 1, 3))
+
+    def compute_output_shape(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
+        if query_positions_shape is not None:
+            return (*query_positions_shape, states_shape[2])
         return (states_shape[0], 1 if self.first_token_only else states_shape[1], states_shape[2])
 
     def get_config(self):

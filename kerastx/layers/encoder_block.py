@@ -7,6 +7,7 @@ import keras
 from kerastx.layers.attention import SelfAttention
 from kerastx.layers.dropout import Dropout
 from kerastx.layers.feed_forward import FeedForward
+from kerastx.layers.gathering import gather_positions
 from kerastx.layers.normalization import LayerNormalization
 
 NORMS = ("post-norm", "pre-norm")
@@ -26,7 +27,8 @@ class EncoderBlock(keras.layers.Layer):
         first_token_only: answer for the first token alone, (B, 1, D): all that a model needs of its last block if it
             reads nothing but that.
 
-    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D).
+    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
+    query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class EncoderBlock(keras.layers.Layer):
         self.attention_dropout = Dropout(dropout_rate, name="attention_dropout", dtype=policy)
         self.feed_forward_dropout = Dropout(dropout_rate, name="feed_forward_dropout", dtype=policy)
 
-    def build(self, states_shape):
+    def build(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
         for layer in (
             self.attention,
             self.attention_norm,
@@ -76,23 +78,25 @@ class EncoderBlock(keras.layers.Layer):
         ):
             layer.build(states_shape)
 
-    def call(self, states, attention_mask=None, training=None):
+    def call(self, states, attention_mask=None, query_positions=None, training=None):
         def attend(x):
-            x = self.attention(x, attention_mask=attention_mask, training=training)
+            x = self.attention(x, attention_mask=attention_mask, query_positions=query_positions, training=training)
             return self.attention_dropout(x, training=training)
 
         def transform(x):
             return self.feed_forward_dropout(self.feed_forward(x), training=training)
 
-        residual = states[:, :1] if self.first_token_only else states
+        residual = states if query_positions is None else gather_positions(states, query_positions)
+        if self.first_token_only:
+            residual = states[:, :1]
         if self.norm == "post-norm":
             states = self.attention_norm(residual + attend(states))
             return self.feed_forward_norm(states + transform(states))
         states = residual + attend(self.attention_norm(states))
         return states + transform(self.feed_forward_norm(states))
 
-    def compute_output_shape(self, states_shape):
-        return self.attention.compute_output_shape(states_shape)
+    def compute_output_shape(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
+        return self.attention.compute_output_shape(states_shape, attention_mask_shape, query_positions_shape)
 
     def get_config(self):
         return {

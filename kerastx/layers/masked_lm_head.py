@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from kerastx.layers.activations import activation as named_activation
 from kerastx.layers.embeddings import TokenEmbedding
+from kerastx.layers.gathering import gather_positions
 from kerastx.layers.normalization import LayerNormalization
 from kerastx.layers.projection import Projection
-
-
-def gather_positions(states, positions):
-    """Pick rows of `states`: float (B, T, D), int32 (B, P) -> float (B, P, D)."""
-    batch, length = ops.shape(states)[:2]
-    offsets = ops.expand_dims(ops.arange(batch, dtype="int32") * length, -1)
-    return ops.take(ops.reshape(states, (-1, states.shape[-1])), ops.cast(positions, "int32") + offsets, axis=0)
 
 
 @keras.saving.register_keras_serializable("kerastx")
 class MaskedLMHead(keras.layers.Layer):
     """Logits of the vocabulary at the masked positions: norm(f(hW + b))Eᵀ + c, E the input embedding.
 
-    The positions are gathered BEFORE the vocabulary projection: 20 of 128 rows meet the large matrix.
+    Only the masked positions meet the large matrix, 20 of 128: they are gathered before, here or by the encoder.
 
     Args:
         token_embedding: the `TokenEmbedding` whose table is tied to the output.
         activation: name of f.
 
-    Call: states float (B, T, D), masked_positions int32 (B, P) -> float (B, P, V).
+    Call: states float (B, T, D), masked_positions int32 (B, P) -> float (B, P, V). Without masked_positions the states
+    are those of the masked positions already, (B, P, D).
     """
 
     def __init__(self, token_embedding: TokenEmbedding, *, activation: str = "gelu", epsilon: float = 1e-12, **kwargs):
@@ -45,12 +39,13 @@ class MaskedLMHead(keras.layers.Layer):
         self.norm.build((None, None, self.token_embedding.hidden_dim))
         self.bias = self.add_weight(name="bias", shape=(self.token_embedding.vocabulary_size,), initializer="zeros")
 
-    def call(self, states, masked_positions):
-        states = self._activate(self.transform(gather_positions(states, masked_positions)))
+    def call(self, states, masked_positions=None):
+        masked = states if masked_positions is None else gather_positions(states, masked_positions)
+        states = self._activate(self.transform(masked))
         return self.token_embedding.project(self.norm(states)) + self.bias
 
-    def compute_output_shape(self, states_shape, masked_positions_shape):
-        return (*masked_positions_shape, self.token_embedding.vocabulary_size)
+    def compute_output_shape(self, states_shape, masked_positions_shape=None):
+        return (*(masked_positions_shape or states_shape[:2]), self.token_embedding.vocabulary_size)
 
     def get_config(self):
         return {

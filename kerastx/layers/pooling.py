@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerastx.layers.masked_lm_head import gather_positions
 from kerastx.layers.projection import Projection
 
 
@@ -13,17 +12,25 @@ from kerastx.layers.projection import Projection
 class FirstTokenPooler(keras.layers.Layer):
     """tanh(hW + b) of the first token, [CLS] (Devlin et al., 2018, appendix A.2).
 
-    Call: float (B, T, D) -> float (B, D). With first_positions int32 (B, S), where the first tokens of several
-    sequences in a row stand: -> float (B, S, D).
+    Args:
+        each: the states are first tokens already, of several sequences in a row.
+
+    Call: float (B, T, D) -> float (B, D); with `each`: float (B, S, D) -> float (B, S, D).
     """
 
-    def build(self, states_shape, first_positions_shape=None):
+    def __init__(self, *, each: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.each = each
+
+    def build(self, states_shape):
         self.projection = Projection(states_shape[-1], name="projection", dtype=self.dtype_policy)
         self.projection.build((states_shape[0], states_shape[-1]))
 
-    def call(self, states, first_positions=None):
-        first = states[:, 0, :] if first_positions is None else gather_positions(states, first_positions)
-        return ops.tanh(self.projection(first))
+    def call(self, states):
+        return ops.tanh(self.projection(states if self.each else states[:, 0, :]))
 
-    def compute_output_shape(self, states_shape, first_positions_shape=None):
-        return (*(first_positions_shape or states_shape[:1]), states_shape[-1])
+    def compute_output_shape(self, states_shape):
+        return states_shape if self.each else (states_shape[0], states_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "each": self.each}

@@ -35,13 +35,16 @@ def packed_inputs() -> dict[str, Any]:
     return {name: keras.Input((None,), dtype="int32", name=name) for name in ("positions", "sequence_ids")}
 
 
-def encode(config: EncoderConfig, *, packed: bool = False, first_token_only: bool = False) -> EncoderGraph:
+def encode(
+    config: EncoderConfig, *, packed: bool = False, first_token_only: bool = False, query_positions: Any = None
+) -> EncoderGraph:
     """Lay out a BERT encoder (Devlin et al., 2018) of `config` over fresh inputs.
 
     Args:
         packed: whether rows hold several sequences, which do not see each other; see `packed_inputs`.
         first_token_only: the states are those of the first token, (B, 1, D); the last block then leaves out what
             only the others need, which is most of it.
+        query_positions: symbolic int32 (B, Q), or None; the states are those of these positions alone, (B, Q, D).
     """
     inputs = {**encoder_inputs(), **(packed_inputs() if packed else {})}
     token_embedding = TokenEmbedding(
@@ -64,6 +67,7 @@ def encode(config: EncoderConfig, *, packed: bool = False, first_token_only: boo
         # (B, 1, 1, T): every query of every head sees the real tokens only.
         attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
     for index in range(config.num_layers):
+        is_last = index == config.num_layers - 1
         states = EncoderBlock(
             config.num_heads,
             config.intermediate_dim,
@@ -71,9 +75,9 @@ def encode(config: EncoderConfig, *, packed: bool = False, first_token_only: boo
             dropout_rate=config.dropout_rate,
             norm=config.norm,
             epsilon=config.epsilon,
-            first_token_only=first_token_only and index == config.num_layers - 1,
+            first_token_only=first_token_only and is_last,
             name=f"encoder_block_{index}",
-        )(states, attention_mask=attention_mask)
+        )(states, attention_mask=attention_mask, query_positions=query_positions if is_last else None)
     if config.norm == "pre-norm":
         states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
     return EncoderGraph(inputs, token_embedding, states)

@@ -9,7 +9,8 @@ from keras import ops
 from layer_contract import array, check_gradients, gradients
 
 from kerastx.layers.embeddings import TokenEmbedding
-from kerastx.layers.masked_lm_head import MaskedLMHead, gather_positions
+from kerastx.layers.gathering import gather_positions
+from kerastx.layers.masked_lm_head import MaskedLMHead
 
 POSITIONS = np.array([[4, 0, 4], [1, 2, 0]], "int32")
 

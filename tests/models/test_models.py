@@ -130,7 +130,7 @@ def test_one_class_is_no_task():
 def test_packed_sequences_answer_as_on_rows_of_their_own():
     """Block-diagonal attention and positions that restart: neighbours in a row do not matter."""
     config = EncoderConfig.preset("tiny", vocabulary_size=60)
-    alone, packed = build_pretrainer(config), build_pretrainer(config, packed=True)
+    alone, packed = build_pretrainer(config), build_pretrainer(config, sequences_per_row=3)
     assert [w.path for w in packed.weights] == [w.path for w in alone.weights]
     packed.set_weights([np.random.default_rng(1).normal(0, 0.3, w.shape) for w in alone.weights])
     alone.set_weights(packed.get_weights())

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from kerastx.data import prepare as prepare_module
+from kerastx.data import documents as documents_module
 from kerastx.data.corpus import list_files, read_sentences
 from kerastx.data.prepare import prepare
 from kerastx.data.store import open_store
@@ -40,8 +40,8 @@ def test_preparing_twice_gives_the_same_data(store, corpus_file, tmp_path):
 
 
 def test_batches_make_no_difference(store, corpus_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "BATCH_SENTENCES", 7)
-    monkeypatch.setattr(prepare_module, "BATCH_CHARACTERS", 200)
+    monkeypatch.setattr(documents_module, "BATCH_SENTENCES", 7)
+    monkeypatch.setattr(documents_module, "BATCH_CHARACTERS", 200)
     assert prepare([corpus_file], tmp_path / "again", tokenizer=store.tokenizer).sha256 == store.sha256
 
 

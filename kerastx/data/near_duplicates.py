@@ -74,33 +74,35 @@ def signature(minimum: np.ndarray) -> np.ndarray:
 def find_near_duplicates(signatures: np.ndarray) -> np.ndarray:
     """Return which documents are near-copies of an earlier one that stays, bool, (N,).
 
-    In each band a document is compared with the first and with the last one before it that share its values, so the
-    work does not grow with the square of the number of copies.
+    In each band a document is compared with the first and with the last one before it that share its values, until
+    an original is found, so the work does not grow with the square of the number of copies.
 
     Args:
         signatures: uint16, (N, SIGNATURE_SIZE), in the order of the corpus.
     """
     bands = np.ascontiguousarray(signatures).view(np.uint64)
-    found = [np.zeros(0, np.uint64)]
-    first_copy_of = np.full(len(bands), -1)
+    has_original = np.zeros(len(bands), bool)
+    found = [np.zeros(0, np.int64)]
     for number in range(bands.shape[1]):
-        first, before, later = _candidates(bands[:, number])
-        new = first_copy_of[later] != first  # the same pair comes in most bands
-        first, before, later = first[new], before[new], later[new]
-        pairs = np.concatenate([np.stack([first, later], 1), np.stack([before, later], 1)[before != first]])
-        similar = pairs[_are_similar(signatures, pairs)]
-        first_copy_of[similar[::-1, 1]] = similar[::-1, 0]
-        found.append(np.unique(similar[:, 1].astype(np.uint64) << np.uint64(32) | similar[:, 0].astype(np.uint64)))
+        pairs = _candidates(bands[:, number], ~has_original)
+        pairs = pairs[_are_similar(signatures, pairs)]
+        found.append(pairs[:, 1] << 32 | pairs[:, 0])
+        has_original[pairs[~has_original[pairs[:, 0]], 1]] = True
+    original_of: dict[int, int] = {}
+    for pair in np.unique(np.concatenate(found)).tolist():  # in the order of the later ones
+        later, earlier = pair >> 32, pair & 0xFFFFFFFF
+        if later not in original_of:
+            original = original_of.get(earlier, earlier)
+            # A copy of a copy is judged by the original: similarity does not pass on.
+            if original == earlier or _are_similar(signatures, np.array([[original, later]]))[0]:
+                original_of[later] = original
     copies = np.zeros(len(bands), bool)
-    pairs = np.unique(np.concatenate(found))
-    for earlier, later in zip((pairs & np.uint64(_EMPTY)).tolist(), (pairs >> np.uint64(32)).tolist(), strict=True):
-        if not copies[earlier]:
-            copies[later] = True
+    copies[list(original_of)] = True
     return copies
 
 
-def _candidates(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return first, last before it, and document, int64, for each document that is not the first of its key."""
+def _candidates(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return pairs (earlier, later), int64, (M, 2), of documents that share a key, for the wanted later ones."""
     order = np.argsort(keys)
     equal = keys[order][1:] == keys[order][:-1]
     shared = np.zeros(len(keys), bool)
@@ -109,19 +111,23 @@ def _candidates(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     members = order[shared]
     members = members[np.lexsort((members, keys[members]))]
     if not len(members):
-        return members, members, members
-    repeated = np.concatenate([[False], keys[members][1:] == keys[members][:-1]])
-    begins = np.flatnonzero(~repeated)
-    first = members[begins[np.cumsum(~repeated) - 1]]
-    return first[repeated], members[:-1][repeated[1:]], members[repeated]
+        return np.zeros((0, 2), np.int64)
+    begins_group = np.concatenate([[True], keys[members][1:] != keys[members][:-1]])
+    first = members[np.flatnonzero(begins_group)[np.cumsum(begins_group) - 1]]
+    chosen = np.flatnonzero(~begins_group & wanted[members])
+    first, before, later = first[chosen], members[chosen - 1], members[chosen]
+    return np.concatenate([np.stack([first, later], 1), np.stack([before, later], 1)[before != first]])
 
 
 def _are_similar(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    parts = [
-        (signatures[block[:, 0]] == signatures[block[:, 1]]).mean(1) >= SIMILARITY
-        for block in (pairs[start : start + _COMPARED] for start in range(0, len(pairs), _COMPARED))
-    ]
-    return np.concatenate([np.zeros(0, bool), *parts])
+    result = np.zeros(len(pairs), bool)
+    for start in range(0, len(pairs), _COMPARED):
+        block = pairs[start : start + _COMPARED]
+        equal = signatures[block[:, 0]] == signatures[block[:, 1]]
+        # Eight bytes at once, each at most 16; the product adds them up in the highest one.
+        sums = equal.view(np.uint64).sum(1) * np.uint64(0x0101010101010101) >> np.uint64(56)
+        result[start : start + _COMPARED] = sums >= SIMILARITY * SIGNATURE_SIZE
+    return result
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

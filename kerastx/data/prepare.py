@@ -19,8 +19,8 @@ from kerastx.data.filters import Filters, select, selected_batches
 from kerastx.data.language import LanguageFilter
 from kerastx.data.parts import is_whole
 from kerastx.data.shards import SHARD_BYTES, plan_shards, sample_segments
-from kerastx.data.store import TokenStore, check_output, remove_leftovers, write_batches
-from kerastx.data.work_folder import WorkFolder
+from kerastx.data.store import TokenStore, check_output, open_store, remove_leftovers, write_batches
+from kerastx.data.work_folder import WorkFolder, has_made
 from kerastx.data.workers import InterruptedWorkError, make_parts, num_cores
 from kerastx.errors import DataError
 from kerastx.text.tokenizer import Tokenizer
@@ -75,75 +75,101 @@ def prepare(
     check_reading(documents, encoding_errors)
     filters = Filters(min_tokens=min_tokens, max_tokens=max_tokens, languages=tuple(languages), deduplicate=deduplicate)
     reading = Reading(
-        documents=documents,
-        encoding_errors=encoding_errors,
-        languages=filters.languages,
-        deduplicate=deduplicate,
+        documents=documents, encoding_errors=encoding_errors, languages=filters.languages, deduplicate=deduplicate
     )
-    check_output(output, force=force)
     files = list_files(paths)
-    language = LanguageFilter(filters.languages) if filters.languages else None  # a missing extra is told at once
-    training: dict[str, Any] = {}
+    training: dict[str, Any] = {"tokenizer": tokenizer and tokenizer.sha256}
     if tokenizer is None:
         training = {"vocabulary_size": vocabulary_size, "lowercase": lowercase, "megabytes": vocabulary_megabytes}
-    else:
-        training = {"tokenizer": tokenizer.sha256}
-    key = {"corpus": _fingerprint(files), "reading": asdict(reading), "tokenizer": training, **_versions()}
-    with WorkFolder(output, key, say or _silent) as work:
-        try:
+    key = {"files": _fingerprint(files), "reading": asdict(reading), "filters": filters.to_dict(), **training}
+    run = _Run(files, reading, filters, training, workers or num_cores(), progress or _silent, say or _silent)
+    return _make(run, output, key | _versions(), tokenizer, force=force)
+
+
+def _make(
+    run: _Run, output: str | os.PathLike[str], key: dict[str, Any], tokenizer: Tokenizer | None, *, force: bool
+) -> TokenStore:
+    finished = not force and has_made(output, key)
+    if not finished:
+        check_output(output, force=force)
+    # A missing extra is told before anything is written.
+    language = LanguageFilter(run.filters.languages) if run.filters.languages else None
+    try:
+        with WorkFolder(output, key, run.say) as work:
             remove_leftovers(output)
-            run = _Run(work, files, reading, workers or num_cores(), progress or _silent, say or _silent)
-            if tokenizer is None:
-                tokenizer = run.tokenizer(language, training)
-            store = run.store(output, tokenizer, filters, force=force)
-        except InterruptedWorkError:
-            raise
-        except DataError:
+            if finished:
+                store = open_store(output)
+            else:
+                check_output(output, force=force)  # a store that was about to be replaced may have come back
+                store = _work(run, work, output, tokenizer, language, force=force)
             work.remove()
-            raise
-        work.remove()
-    return store
+        return store
+    except OSError as error:
+        raise DataError(f"{output}: the token store cannot be written: {error.strerror}") from error
+
+
+def _work(
+    run: _Run,
+    work: WorkFolder,
+    output: str | os.PathLike[str],
+    tokenizer: Tokenizer | None,
+    language: LanguageFilter | None,
+    *,
+    force: bool,
+) -> TokenStore:
+    """Train and tokenize; what was done is kept unless the corpus is at fault and has to change."""
+    try:
+        if tokenizer is None:
+            tokenizer = run.tokenizer(work, language)
+        return run.store(work, output, tokenizer, force=force)
+    except InterruptedWorkError:
+        raise
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            work.remove()
+        raise
 
 
 @dataclass(frozen=True)
 class _Run:
-    work: WorkFolder
     files: Sequence[CorpusFile]
     reading: Reading
+    filters: Filters
+    training: dict[str, Any]
     workers: int
     progress: Progress
     say: Callable[[str], None]
 
-    def tokenizer(self, language: LanguageFilter | None, training: dict[str, Any]) -> Tokenizer:
+    def tokenizer(self, work: WorkFolder, language: LanguageFilter | None) -> Tokenizer:
         """Return the tokenizer that an earlier run has trained, or train it."""
-        if kept := self.work.load_tokenizer():
+        if kept := work.load_tokenizer():
             return kept
+        training = self.training
         texts = _Texts(self, language, training["megabytes"] * 1_000_000)
-        tokenizer = Tokenizer.train(texts, vocabulary_size=training["vocabulary_size"], lowercase=training["lowercase"])
-        self.work.keep_tokenizer(tokenizer)
-        return tokenizer
+        return Tokenizer.train(texts, vocabulary_size=training["vocabulary_size"], lowercase=training["lowercase"])
 
     def store(
-        self, output: str | os.PathLike[str], tokenizer: Tokenizer, filters: Filters, *, force: bool
+        self, work: WorkFolder, output: str | os.PathLike[str], tokenizer: Tokenizer, *, force: bool
     ) -> TokenStore:
         """Make the parts that are not there yet, and the store of them."""
+        tokenizer_file = work.keep_tokenizer(tokenizer)
         shards = plan_shards(self.files, self.reading.documents)
-        paths = [self.work.part(number) for number in range(len(shards))]
+        paths = [work.part(number) for number in range(len(shards))]
         jobs = [(path, shard) for path, shard in zip(paths, shards, strict=True) if not is_whole(path)]
-        if self.work.resumed:
+        if work.resumed:
             self.say(f"{output}: continuing an unfinished run; {len(paths) - len(jobs)} of {len(paths)} parts are done")
         total = sum(file.size_bytes for file in self.files)
         done = total - sum(segment.end - segment.start for _, shard in jobs for segment in shard)
         make_parts(
             jobs,
-            self.work.keep_tokenizer(tokenizer),
+            tokenizer_file,
             self.reading,
             workers=self.workers,
             on_read=lambda read: self.progress("tokens", done + read, total),
         )
         self.progress("tokens", total, total)
         self._check_unchanged()
-        selection = select(paths, filters)
+        selection = select(paths, self.filters)
         if selection.removed and not any(kept.any() for kept in selection.kept):
             reasons = ", ".join(f"{count['documents']:,} {name}" for name, count in selection.removed.items())
             raise DataError(f"no document of the corpus is left: {reasons.replace('_', ' ')}")
@@ -153,9 +179,10 @@ class _Run:
             tokenizer=tokenizer,
             documents=self.reading.documents,
             sources=self.files,
-            filters=filters.to_dict(),
+            filters=self.filters.to_dict(),
             removed=selection.removed,
             force=force,
+            before_move=work.note_result,
         )
 
     def _check_unchanged(self) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,6 +125,7 @@ def write_batches(
     filters: Mapping[str, Any] | None = None,
     removed: Mapping[str, Any] | None = None,
     force: bool = False,
+    before_move: Callable[[Path], None] | None = None,
 ) -> TokenStore:
     """Write a token store and open it; nothing is left behind when that fails.
 
@@ -137,6 +138,7 @@ def write_batches(
         filters: which documents were wanted, for the manifest.
         removed: how many were left out, for the manifest.
         force: replace a token store that exists.
+        before_move: called with the finished store before it gets its name.
     """
     target = Path(path)
     check_output(target, force=force)
@@ -154,6 +156,8 @@ def write_batches(
                 names = ", ".join(str(file.path) for file in sources[:3])
                 raise DataError(f"the corpus is empty: no text was found in {names}")
             temporary.chmod(0o755)
+            if before_move is not None:
+                before_move(temporary)
             _move(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

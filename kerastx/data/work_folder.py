@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kerastx.data.store import MANIFEST
 from kerastx.errors import DataError
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-prepare-1"
-KEY, LOCK = "key.json", "lock"
+KEY, RESULT, LOCK = "key.json", "result.sha256", "lock"
 
 
 class WorkFolder:
@@ -28,18 +29,15 @@ class WorkFolder:
     def __init__(self, output: str | os.PathLike[str], key: dict[str, Any], say: Callable[[str], None]):
         """Lock the folder and empty it unless its key is this one; DataError where another process works in it."""
         self._output = Path(output)
-        self._folder = self._output.parent / f".{self._output.name}.prepare"
-        text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
+        self._folder = folder_of(output)
+        text = _key_text(key)
         self._mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._lock = self._enter()
         try:
-            self._lock = self._enter()
-            try:
-                self.resumed = self._agrees(text, say)
-            except BaseException:
-                self._lock.close()
-                raise
-        except OSError as error:
-            raise DataError(f"{self._output}: the token store cannot be written: {error.strerror}") from error
+            self.resumed = self._agrees(text, say)
+        except BaseException:
+            self._lock.close()
+            raise
 
     def __enter__(self) -> WorkFolder:
         return self
@@ -61,12 +59,20 @@ class WorkFolder:
     def keep_tokenizer(self, tokenizer: Tokenizer) -> Path:
         """Write the tokenizer for later runs and for other processes, and return its file."""
         file = self._folder / f"tokenizer-{tokenizer.sha256}.json"
-        if not file.exists():
-            tokenizer.save(file)
+        tokenizer.save(file)
         return file
 
+    def note_result(self, store: Path) -> None:
+        """Note that this store, which is about to get its name, is the result of the work."""
+        _write(self._folder / RESULT, _manifest_sha256(store))
+
     def remove(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove the folder; what tells that the work is done goes last."""
+        last = [self._folder / name for name in (KEY, RESULT, LOCK)]
+        for left in [*(file for file in self._folder.iterdir() if file not in last), *last]:
+            left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a worker that outlived its parent may have put a file there
+            self._folder.rmdir()
 
     def _enter(self) -> Any:
         while True:
@@ -94,10 +100,38 @@ class WorkFolder:
         for left in self._folder.iterdir():
             if left.name != LOCK:
                 left.unlink()
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
+        _write(file, text)
         return False
+
+
+def folder_of(output: str | os.PathLike[str]) -> Path:
+    """Return the work folder of an output, whether it is there or not."""
+    target = Path(output)
+    return target.parent / f".{target.name}.prepare"
+
+
+def has_made(output: str | os.PathLike[str], key: dict[str, Any]) -> bool:
+    """Whether a run with this key made the output, and was killed before it could clear its work away."""
+    folder = folder_of(output)
+    try:
+        is_ours = (folder / KEY).read_text(encoding="utf-8") == _key_text(key)
+        return is_ours and (folder / RESULT).read_text(encoding="utf-8") == _manifest_sha256(Path(output))
+    except OSError:
+        return False
+
+
+def _key_text(key: dict[str, Any]) -> str:
+    return json.dumps({"format": FORMAT, **key}, sort_keys=True)
+
+
+def _manifest_sha256(store: Path) -> str:
+    return hashlib.sha256((store / MANIFEST).read_bytes()).hexdigest()
+
+
+def _write(file: Path, text: str) -> None:
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
 
 
 def _is_same(descriptor: int, path: Path) -> bool:

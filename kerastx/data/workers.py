@@ -142,6 +142,8 @@ class _Pool:
                 self._explain(worker)
                 continue
             kind, value = event
+            if kind == "unwritten":
+                raise InterruptedWorkError(value)
             if kind == "read":
                 worker.done_bytes = value
             else:
@@ -195,7 +197,7 @@ def main() -> None:
         except KerastxError as error:
             answer("failed", str(error))
         except OSError as error:
-            answer("failed", f"{job['part']}: cannot be written: {error.strerror}")
+            answer("unwritten", f"{job['part']}: cannot be written: {error.strerror}")
         else:
             answer("done", None)
 

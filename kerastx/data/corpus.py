@@ -205,6 +205,7 @@ class _Range(io.RawIOBase):
         self._stream = segment.path.open("rb", buffering=0)
         self._stream.seek(segment.start)
         self._left = segment.end - segment.start
+        self.num_read = 0
 
     def readable(self) -> bool:
         return True
@@ -213,6 +214,7 @@ class _Range(io.RawIOBase):
         view = memoryview(buffer)[: self._left]
         count = self._stream.readinto(view) if len(view) else 0
         self._left -= count or 0
+        self.num_read += count or 0
         return count or 0
 
     def close(self) -> None:
@@ -224,10 +226,10 @@ def _pieces(
     segment: Segment, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
 ) -> Iterator[tuple[str, bool, bool]]:
     """Yield a segment's lines as (text, starts a line, ends a line); a line that is too long comes in pieces."""
-    path, at_start, read = segment.path, True, 0
+    path, at_start = segment.path, True
     try:
-        raw = io.BufferedReader(_Range(segment), 1 << 16)
-        with io.TextIOWrapper(raw, "utf-8", encoding_errors) as stream:
+        raw = _Range(segment)
+        with io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), "utf-8", encoding_errors) as stream:
             for count in itertools.count():
                 piece = stream.readline(MAXIMUM_READ)
                 if not piece:
@@ -236,9 +238,8 @@ def _pieces(
                 is_first = count == 0 and segment.start == 0
                 yield piece.removeprefix("\ufeff") if is_first else piece, at_start, at_end
                 at_start = at_end
-                read += len(piece)
                 if on_read is not None and count % 1024 == 0:
-                    on_read(before + min(read, segment.end - segment.start))
+                    on_read(before + raw.num_read)
     except UnicodeDecodeError as error:
         line = _first_bad_line(path)
         raise DataError(

@@ -32,20 +32,23 @@ class LanguageFilter:
     def only(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
         """Yield the sentences of documents that are accepted; the beginning of one is held in memory."""
         held: list[Sentence] = []
+        num_characters = 0
         accepted: bool | None = None  # not known yet
         for sentence in sentences:
             if sentence.starts_document:
                 if accepted is None and self._accepts_all(held):
                     yield from held
-                held, accepted = [], None
-            if accepted is None:
-                held.append(sentence)
-                if sum(len(one.text) for one in held) >= SAMPLE_CHARACTERS:
-                    accepted = self._accepts_all(held)
-                    if accepted:
-                        yield from held
-            elif accepted:
-                yield sentence
+                held, num_characters, accepted = [], 0, None
+            if accepted is not None:
+                if accepted:
+                    yield sentence
+                continue
+            held.append(sentence)
+            num_characters += len(sentence.text)
+            if num_characters >= SAMPLE_CHARACTERS:
+                accepted = self._accepts_all(held)
+                if accepted:
+                    yield from held
         if accepted is None and self._accepts_all(held):
             yield from held
 

@@ -87,6 +87,9 @@ class _Worker:
             stderr=self._errors,
             text=True,
             encoding="ascii",
+            # No descriptor is inherited unless it is asked for (PEP 446), and without this macOS would fork, about
+            # which the threads of `tokenizers` warn.
+            close_fds=False,
             env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self.send(start)

@@ -54,6 +54,21 @@ CASES = {
         1,
         "mine",
     ),
+    "unknown language": (
+        "prepare --corpus {0}/corpus.txt --vocabulary-size 100 --language klingon --output {0}/out",
+        2,
+        "got klingon",
+    ),
+    "nothing left": (
+        "prepare --corpus {0}/corpus.txt --vocabulary-size 100 --min-tokens 1000 --output {0}/out",
+        1,
+        "no document of the corpus is left",
+    ),
+    "lengths that exclude each other": (
+        "prepare --corpus {0}/corpus.txt --vocabulary-size 100 --min-tokens 9 --max-tokens 8 --output {0}/out",
+        2,
+        "max_tokens must be at least",
+    ),
     "missing store": ("pretrain --data {0}/none --output {0}/out --steps 1", 1, "none"),
     "steps and minutes": ("pretrain --data {0} --output {0}/out --steps 1 --minutes 1", 2, "exactly one of"),
     "resume and force": ("pretrain --data {0} --output {0}/out --steps 1 --resume --force", 2, "give one"),
@@ -132,3 +147,10 @@ def test_prepare_works_and_does_not_replace(kerastx, files):
     assert code == 1
     assert "--force" in err
     assert kerastx(*arguments, "--force")[0] == 0
+
+
+def test_prepare_tells_what_it_left_out(kerastx, files):
+    arguments = ("prepare", "--corpus", files / "corpus.txt", "--vocabulary-size", 100, "--output", files / "new")
+    code, _, err = kerastx(*arguments, "--deduplicate")
+    assert code == 0, err
+    assert "new: left out exact copy: 1 documents (" in err

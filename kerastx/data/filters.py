@@ -51,14 +51,25 @@ class Filters:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Which documents of each part stay, bool arrays, and how many do not, by reason."""
+    """Which documents stay.
 
-    kept: list[np.ndarray]
+    Attributes:
+        kept: bool, (documents of the part,), for each part; None where all stay.
+        removed: how many documents and tokens do not, by reason.
+    """
+
+    kept: list[np.ndarray] | None
     removed: dict[str, dict[str, int]]
+
+    @property
+    def num_kept(self) -> int:
+        return sum(int(kept.sum()) for kept in self.kept or ())
 
 
 def select(paths: Sequence[Path], filters: Filters) -> Selection:
-    """Decide about all documents; the memory is some 30 bytes each, and 256 more where copies are looked for."""
+    """Decide about all documents; that takes some 80 bytes for each, and 256 more where copies are looked for."""
+    if not filters.to_dict():
+        return Selection(None, {})
     tables = [_table(path) for path in paths]
     table = np.concatenate(tables) if tables else np.zeros(0, parts.DOCUMENT_DTYPE)
     reason = np.full(len(table), _KEPT, np.uint8)
@@ -88,10 +99,11 @@ def select(paths: Sequence[Path], filters: Filters) -> Selection:
     return Selection(np.split(reason == _KEPT, ends) if tables else [], removed)
 
 
-def selected_batches(paths: Sequence[Path], kept: Sequence[np.ndarray]) -> Iterator[Batch]:
+def selected_batches(paths: Sequence[Path], selection: Selection) -> Iterator[Batch]:
     """Yield the sentences of the documents that stay."""
-    for path, stays in zip(paths, kept, strict=True):
+    for number, path in enumerate(paths):
         table = _table(path)
+        stays = np.ones(len(table), bool) if selection.kept is None else selection.kept[number]
         sentence_stays = np.repeat(stays, table["num_sentences"])
         starts_document = np.zeros(len(sentence_stays), bool)
         starts_document[np.cumsum(table["num_sentences"]) - table["num_sentences"]] = True

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerastx import __version__
+from kerastx.data import shards
 from kerastx.data.corpus import CorpusFile, check_reading, list_files, read_segments
 from kerastx.data.documents import Reading
 from kerastx.data.filters import Filters, select, selected_batches
 from kerastx.data.language import LanguageFilter
 from kerastx.data.parts import is_whole
-from kerastx.data.shards import SHARD_BYTES, plan_shards, sample_segments
+from kerastx.data.shards import plan_shards, sample_segments
 from kerastx.data.store import TokenStore, check_output, open_store, remove_leftovers, write_batches
 from kerastx.data.work_folder import WorkFolder, has_made
 from kerastx.data.workers import InterruptedWorkError, make_parts, num_cores
@@ -153,9 +154,9 @@ class _Run:
     ) -> TokenStore:
         """Make the parts that are not there yet, and the store of them."""
         tokenizer_file = work.keep_tokenizer(tokenizer)
-        shards = plan_shards(self.files, self.reading.documents)
-        paths = [work.part(number) for number in range(len(shards))]
-        jobs = [(path, shard) for path, shard in zip(paths, shards, strict=True) if not is_whole(path)]
+        plan = plan_shards(self.files, self.reading.documents)
+        paths = [work.part(number) for number in range(len(plan))]
+        jobs = [(path, shard) for path, shard in zip(paths, plan, strict=True) if not is_whole(path)]
         if work.resumed:
             self.say(f"{output}: continuing an unfinished run; {len(paths) - len(jobs)} of {len(paths)} parts are done")
         total = sum(file.size_bytes for file in self.files)
@@ -170,12 +171,12 @@ class _Run:
         self.progress("tokens", total, total)
         self._check_unchanged()
         selection = select(paths, self.filters)
-        if selection.removed and not any(kept.any() for kept in selection.kept):
+        if selection.removed and not selection.num_kept:
             reasons = ", ".join(f"{count['documents']:,} {name}" for name, count in selection.removed.items())
             raise DataError(f"no document of the corpus is left: {reasons.replace('_', ' ')}")
         return write_batches(
             output,
-            selected_batches(paths, selection.kept),
+            selected_batches(paths, selection),
             tokenizer=tokenizer,
             documents=self.reading.documents,
             sources=self.files,
@@ -241,7 +242,11 @@ def _fingerprint(files: Sequence[CorpusFile]) -> list[tuple[str, int, int]]:
 
 def _versions() -> dict[str, Any]:
     """Return what else decides about the content of a part."""
-    return {"kerastx": __version__, "tokenizers": importlib.metadata.version("tokenizers"), "shard_bytes": SHARD_BYTES}
+    return {
+        "kerastx": __version__,
+        "tokenizers": importlib.metadata.version("tokenizers"),
+        "shard_bytes": shards.SHARD_BYTES,
+    }
 
 
 def _silent(*_: object) -> None:

@@ -5,6 +5,7 @@ The cuts depend on the files and the document mode only, never on how many proce
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,8 +55,8 @@ def sample_segments(files: Sequence[CorpusFile], size_bytes: int) -> list[Segmen
     total = int(ends[-1])
     if total <= size_bytes:
         return [Segment(file.path, 0, file.size_bytes) for file in files]
-    window = min(WINDOW_BYTES, size_bytes)
-    count = size_bytes // window
+    count = math.ceil(size_bytes / WINDOW_BYTES)
+    window = size_bytes // count
     draws = np.random.default_rng(SAMPLE_SEED).random(count)
     segments: list[Segment] = []
     for number in range(count):

@@ -25,10 +25,12 @@ from kerastx.errors import DataError
 from kerastx.text.tokenizer import Tokenizer
 
 KILLS = 10
+# Background jobs of a shell ignore SIGINT, and so do the processes they start.
 COMMAND = """
-import sys
-from kerastx.data import prepare, shards
-prepare.SHARD_BYTES = shards.SHARD_BYTES = int(sys.argv.pop(1))
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from kerastx.data import shards
+shards.SHARD_BYTES = int(sys.argv.pop(1))
 from kerastx.cli.app import main
 main()
 """
@@ -188,9 +190,9 @@ def start(corpus: Path, output: Path, *more: str, shard_bytes: int = 40_000) -> 
 
 
 def group(pid: int) -> list[str]:
-    """Return the command lines of the processes of a process group."""
+    """Return the command lines of the processes of a process group that still live."""
     found = subprocess.run(["ps", "-o", "args=", "-g", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout.splitlines()
+    return [line for line in found.stdout.splitlines() if "<defunct>" not in line]
 
 
 @pytest.mark.slow

@@ -17,8 +17,6 @@ SIMILARITY = 0.5  # Jaccard similarity of the shingles, estimated from the signa
 # Four values are a band: 87 % of the pairs of similarity 0.5 share one of 32 bands, 98.8 % of 0.6, 99.98 % of 0.7.
 _COMPARED = 1 << 16  # pairs whose signatures are compared at once
 
-_DRAWS = np.random.default_rng(20).integers(0, 1 << 32, (2, SIGNATURE_SIZE), np.uint32)
-_FACTORS, _OFFSETS = _DRAWS[0] | np.uint32(1), _DRAWS[1]
 _PIECE, _PLACE, _SPREAD = (np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03, 0xBF58476D1CE4E5B9))
 _SHINGLE = np.array([0x8CB92BA72F3D8DD7, 0xABC98388FB8FAC03, 0x139408DCBBF7A44D], np.uint64)
 _EMPTY = np.uint32(0xFFFFFFFF)
@@ -135,3 +133,8 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     values = (values ^ (values >> np.uint64(30))) * _SPREAD
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
+
+
+# Numbers without a pattern that no version of NumPy draws differently; an odd factor loses no bit.
+_NUMBERS = (_mixed(np.arange(1, 2 * SIGNATURE_SIZE + 1, dtype=np.uint64)) >> np.uint64(32)).astype(np.uint32)
+_FACTORS, _OFFSETS = _NUMBERS[:SIGNATURE_SIZE] | np.uint32(1), _NUMBERS[SIGNATURE_SIZE:]

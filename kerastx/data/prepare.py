@@ -82,8 +82,11 @@ def prepare(
     training: dict[str, Any] = {"tokenizer": tokenizer and tokenizer.sha256}
     if tokenizer is None:
         training = {"vocabulary_size": vocabulary_size, "lowercase": lowercase, "megabytes": vocabulary_megabytes}
-    key = {"files": _fingerprint(files), "reading": asdict(reading), "filters": filters.to_dict(), **training}
-    run = _Run(files, reading, filters, training, workers or num_cores(), progress or _silent, say or _silent)
+    fingerprint = _fingerprint(files)
+    key = {"files": fingerprint, "reading": asdict(reading), "filters": filters.to_dict(), **training}
+    run = _Run(
+        files, fingerprint, reading, filters, training, workers or num_cores(), progress or _silent, say or _silent
+    )
     return _make(run, output, key | _versions(), tokenizer, force=force)
 
 
@@ -134,6 +137,7 @@ def _work(
 @dataclass(frozen=True)
 class _Run:
     files: Sequence[CorpusFile]
+    fingerprint: Sequence[tuple[str, int, int]]
     reading: Reading
     filters: Filters
     training: dict[str, Any]
@@ -187,8 +191,8 @@ class _Run:
         )
 
     def _check_unchanged(self) -> None:
-        for file, (_, size_bytes, _) in zip(self.files, _fingerprint(self.files), strict=True):
-            if size_bytes != file.size_bytes:
+        for file, before, now in zip(self.files, self.fingerprint, _fingerprint(self.files), strict=True):
+            if now != before:
                 raise DataError(f"{file.path}: was changed while it was read; prepare it again")
 
 

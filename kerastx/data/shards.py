@@ -6,6 +6,7 @@ The cuts depend on the files and the document mode only, never on how many proce
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -57,11 +58,11 @@ def sample_segments(files: Sequence[CorpusFile], size_bytes: int) -> list[Segmen
         return [Segment(file.path, 0, file.size_bytes) for file in files]
     count = math.ceil(size_bytes / WINDOW_BYTES)
     window = size_bytes // count
-    draws = np.random.default_rng(SAMPLE_SEED).random(count)
+    draw = random.Random(SAMPLE_SEED)  # Python promises that its draws stay the same
     segments: list[Segment] = []
     for number in range(count):
         low, high = number * total // count, (number + 1) * total // count
-        start = low + int(draws[number] * max(high - low - window, 0))
+        start = low + int(draw.random() * max(high - low - window, 0))
         first, last = np.searchsorted(ends, [start, start + window - 1], side="right")
         for file, end in zip(files[first : last + 1], ends[first : last + 1].tolist(), strict=True):
             before = end - file.size_bytes

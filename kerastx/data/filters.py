@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from kerastx.data import parts
-from kerastx.data.near_duplicates import SIMILARITY, find_near_duplicates
-from kerastx.data.parts import read_part
+from kerastx.data.near_duplicates import COMPARED_WORDS, SIMILARITY, are_copies, find_near_duplicates, word_hashes
+from kerastx.data.parts import TokenBlocks, read_part
 from kerastx.data.store import Batch
 
 REASONS = ("too_short", "too_long", "other_language", "exact_copy", "near_copy")  # in this order they are looked for
@@ -66,8 +67,14 @@ class Selection:
         return sum(int(kept.sum()) for kept in self.kept or ())
 
 
-def select(paths: Sequence[Path], filters: Filters) -> Selection:
-    """Decide about all documents; that takes some 80 bytes for each, and 256 more where copies are looked for."""
+def select(paths: Sequence[Path], filters: Filters, starts_word: np.ndarray) -> Selection:
+    """Decide about all documents; that takes some 80 bytes for each, and 256 more where copies are looked for.
+
+    Args:
+        paths: the parts.
+        filters: what to decide by.
+        starts_word: bool, (V,); see `Tokenizer.word_start`.
+    """
     if not filters.to_dict():
         return Selection(None, {})
     tables = [_table(path) for path in paths]
@@ -89,7 +96,11 @@ def select(paths: Sequence[Path], filters: Filters) -> Selection:
         copies[first] = False
         reason[left[copies]] = REASONS.index("exact_copy")
         left = np.flatnonzero((reason == _KEPT) & table["has_signature"])
-        copies = find_near_duplicates(_signatures(paths, tables, reason == _KEPT, len(left)))
+        words = _Words(paths, tables, starts_word)
+        copies = find_near_duplicates(
+            _signatures(paths, tables, reason == _KEPT, len(left)),
+            lambda one, other: are_copies(words.of(int(left[one])), words.of(int(left[other]))),
+        )
         reason[left[copies]] = REASONS.index("near_copy")
     removed = {}
     for number, name in enumerate(REASONS):
@@ -140,3 +151,29 @@ def _signatures(paths: Sequence[Path], tables: Sequence[np.ndarray], left: np.nd
             result[filled : filled + len(chosen)] = chosen
             filled, done = filled + len(chosen), done + len(values)
     return result
+
+
+class _Words:
+    """The first words of single documents, read from their parts."""
+
+    def __init__(self, paths: Sequence[Path], tables: Sequence[np.ndarray], starts_word: np.ndarray):
+        self._paths = paths
+        self._tables = tables
+        self._starts_word = starts_word
+        self._first = np.cumsum([0, *map(len, tables)])
+        self._opened = functools.lru_cache(64)(self._open)
+        self.of = functools.lru_cache(1024)(self._of)  # an original is compared with each of its copies
+
+    def _open(self, number: int) -> tuple[np.ndarray, TokenBlocks]:
+        lengths = self._tables[number]["num_tokens"]
+        return np.cumsum(lengths) - lengths, TokenBlocks(self._paths[number])
+
+    def _of(self, document: int) -> list[int]:
+        number = int(np.searchsorted(self._first, document, "right")) - 1
+        starts, blocks = self._opened(number)
+        row = document - int(self._first[number])
+        length = int(self._tables[number]["num_tokens"][row])
+        token_ids = blocks.read(int(starts[row]), min(length, COMPARED_WORDS * 4))
+        starts_word = self._starts_word[token_ids]
+        starts_word[0] = True
+        return word_hashes(token_ids, starts_word)[:COMPARED_WORDS].tolist()

@@ -82,6 +82,38 @@ def read_part(path: Path, *kinds: bytes) -> Iterator[tuple[bytes, np.ndarray]]:
                 stream.seek(size_bytes, os.SEEK_CUR)
 
 
+class TokenBlocks:
+    """The tokens of a part, to be read from anywhere."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        places, counts = [], []
+        with path.open("rb") as stream:
+            stream.seek(len(MAGIC))
+            while True:
+                kind, size_bytes = _HEADER.unpack(stream.read(_HEADER.size))
+                if kind == END:
+                    break
+                if kind == TOKENS:
+                    places.append(stream.tell())
+                    counts.append(size_bytes // TOKEN_DTYPE.itemsize)
+                stream.seek(size_bytes, os.SEEK_CUR)
+        self._places = places
+        self._first = np.cumsum([0, *counts])
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Return tokens start to start + count."""
+        found = []
+        with self._path.open("rb") as stream:
+            number = int(np.searchsorted(self._first, start, "right")) - 1
+            while count > 0:
+                wanted = min(count, int(self._first[number + 1]) - start)
+                stream.seek(self._places[number] + (start - int(self._first[number])) * TOKEN_DTYPE.itemsize)
+                found.append(np.frombuffer(stream.read(wanted * TOKEN_DTYPE.itemsize), TOKEN_DTYPE))
+                start, count, number = start + wanted, count - wanted, number + 1
+        return np.concatenate(found)
+
+
 def is_whole(path: Path) -> bool:
     """Whether a part is there and is, to the last byte, what was written."""
     digest = hashlib.sha256()

@@ -174,7 +174,7 @@ class _Run:
         )
         self.progress("tokens", total, total)
         self._check_unchanged()
-        selection = select(paths, self.filters)
+        selection = select(paths, self.filters, tokenizer.word_start)
         if selection.removed and not selection.num_kept:
             reasons = ", ".join(f"{count['documents']:,} {name}" for name, count in selection.removed.items())
             raise DataError(f"no document of the corpus is left: {reasons.replace('_', ' ')}")

@@ -162,7 +162,7 @@ class _Words:
         self._starts_word = starts_word
         self._first = np.cumsum([0, *map(len, tables)])
         self._opened = functools.lru_cache(64)(self._open)
-        self.of = functools.lru_cache(1024)(self._of)  # an original is compared with each of its copies
+        self.of = functools.lru_cache(256)(self._of)  # an original is compared with each of its copies
 
     def _open(self, number: int) -> tuple[np.ndarray, TokenBlocks]:
         lengths = self._tables[number]["num_tokens"]

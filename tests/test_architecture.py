@@ -43,7 +43,7 @@ UNITS = {
         ai_edge_litert="kerastx/runtime/engines/litert.py",
         onnxruntime="kerastx/runtime/engines/onnx.py",
     ),
-    "data": unit("text", "numpy scipy sklearn tensorflow tensorflow_text"),
+    "data": unit("text", "numpy scipy sklearn tensorflow tensorflow_text", py3langid="kerastx/data/language.py"),
     "layers": unit("", "keras"),
     "models": unit("layers", "keras numpy"),
     "checkpoint": unit("text models", "keras numpy safetensors", keras_nlp="kerastx/checkpoint/keras_nlp.py"),

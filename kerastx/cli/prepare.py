@@ -37,9 +37,27 @@ def prepare(
     encoding_errors: Annotated[
         EncodingErrors, typer.Option("--encoding-errors", help="What to do with bytes that are not UTF-8.")
     ] = EncodingErrors.STRICT,
+    min_tokens: Annotated[int | None, typer.Option("--min-tokens", min=1, help="Leave shorter documents out.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", min=1, help="Leave longer documents out.")] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option("--language", help="Leave documents in other languages out: en, zh, ...; repeat for more."),
+    ] = None,
+    deduplicate: Annotated[
+        bool, typer.Option("--deduplicate", help="Leave out copies and near-copies of earlier documents.")
+    ] = False,
+    vocabulary_megabytes: Annotated[
+        int,
+        typer.Option("--vocabulary-megabytes", min=1, help="Train the vocabulary on an even sample of so much text."),
+    ] = 100,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; the number of cores without it.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Turn text files or folders into a token store for pretraining.
+
+    The same command goes on with a run that was killed; the store is the same, byte for byte.
 
     Example: `kerastx prepare --corpus wiki.txt --corpus books/ --documents heading --vocabulary-size 16000
     --output build/store`
@@ -59,11 +77,28 @@ def prepare(
             documents=documents.value,
             lowercase=not cased,
             encoding_errors=encoding_errors.value,
+            min_tokens=min_tokens,
+            max_tokens=max_tokens,
+            languages=language or (),
+            deduplicate=deduplicate,
+            vocabulary_megabytes=vocabulary_megabytes,
+            workers=workers,
             force=force,
             progress=report,
+            say=say,
         )
+    if removed := store.manifest["removed"]:
+        say(f"{output}: left out {_listed(removed)}")
     say(
         f"{output}: {store.num_documents:,} documents, {store.num_sentences:,} sentences, "
         f"{store.num_tokens:,} tokens, vocabulary {store.tokenizer.vocabulary_size:,}, "
         f"unigram entropy {store.unigram_entropy:.3f} nats"
+    )
+
+
+def _listed(removed: dict[str, dict[str, int]]) -> str:
+    """Return the documents that were left out, by reason, for people."""
+    return ", ".join(
+        f"{name.replace('_', ' ')}: {count['documents']:,} documents ({count['tokens']:,} tokens)"
+        for name, count in removed.items()
     )

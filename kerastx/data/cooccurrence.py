@@ -14,7 +14,7 @@ from sklearn.utils.extmath import randomized_svd
 from kerastx.data.store import TokenStore
 
 WINDOW = 4  # tokens to either side
-MAXIMUM_TOKENS = 1 << 22  # of the store that are counted; more change the vectors little
+MAXIMUM_TOKENS = 1 << 22  # of the store that are counted, spread evenly over it; more change the vectors little
 CONTEXT_SMOOTHING = 0.75
 CHUNK = 1 << 18
 
@@ -42,10 +42,18 @@ def cooccurrence_vectors(store: TokenStore, hidden_dim: int, *, seed: int) -> np
     return vectors / np.maximum(lengths, 1e-12)
 
 
+def chunk_starts(num_tokens: int) -> list[int]:
+    """Return where the chunks begin that are counted: all of a store, or as many as allowed from all over it."""
+    if num_tokens <= MAXIMUM_TOKENS:
+        return list(range(0, num_tokens, CHUNK))
+    count = max(MAXIMUM_TOKENS // CHUNK, 1)
+    return [number * (num_tokens - CHUNK) // max(count - 1, 1) for number in range(count)]
+
+
 def _neighbour_counts(store: TokenStore) -> sparse.csr_matrix:
     size = store.tokenizer.vocabulary_size
     counts = sparse.csr_matrix((size, size), dtype=np.float32)
-    for start in range(0, min(store.num_tokens, MAXIMUM_TOKENS), CHUNK):
+    for start in chunk_starts(store.num_tokens):
         tokens = np.asarray(store.tokens[start : start + CHUNK], np.int64)
         for distance in range(1, min(WINDOW, len(tokens) - 1) + 1):
             weight = np.full(len(tokens) - distance, (WINDOW + 1 - distance) / WINDOW, np.float32)

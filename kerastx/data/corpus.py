@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kerastx.errors import DataError
 from kerastx.text.sentences import sentence_ends
@@ -36,6 +36,14 @@ class Sentence(NamedTuple):
 class CorpusFile:
     path: Path
     size_bytes: int
+
+
+class Segment(NamedTuple):
+    """The bytes start to end of a file; both stand at the beginning of a line, or the file's end."""
+
+    path: Path
+    start: int
+    end: int
 
 
 def list_files(paths: Iterable[str | os.PathLike[str]]) -> list[CorpusFile]:
@@ -74,37 +82,54 @@ def read_sentences(
         encoding_errors: "strict" raises DataError on text that is not UTF-8; "replace" puts U+FFFD.
         on_read: called from time to time with the number of bytes read so far.
     """
-    if documents not in DOCUMENT_MODES:
-        raise ValueError(f"documents must be one of {', '.join(DOCUMENT_MODES)}, got {documents!r}.")
-    if encoding_errors not in ("strict", "replace"):
-        raise ValueError(f"encoding_errors must be strict or replace, got {encoding_errors!r}.")
+    segments = [Segment(file.path, 0, file.size_bytes) for file in files]
+    return read_segments(segments, documents=documents, encoding_errors=encoding_errors, on_read=on_read)
+
+
+def read_segments(
+    segments: Sequence[Segment],
+    *,
+    documents: str = "blank",
+    encoding_errors: str = "strict",
+    on_read: Callable[[int], None] | None = None,
+) -> Iterator[Sentence]:
+    """Yield the sentences of some parts of a corpus, each a document at least; see `read_sentences`."""
+    check_reading(documents, encoding_errors)
     before = 0
-    for file in files:
+    for segment in segments:
         starts_document = True
-        for sentence in _file_sentences(file.path, documents, encoding_errors, before, on_read):
+        for sentence in _segment_sentences(segment, documents, encoding_errors, before, on_read):
             if sentence is None:
                 starts_document = True
                 continue
             yield Sentence(sentence, starts_document)
             starts_document = False
-        before += file.size_bytes
+        before += segment.end - segment.start
         if on_read is not None:
             on_read(before)
 
 
-def _file_sentences(
-    path: Path, documents: str, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
+def check_reading(documents: str, encoding_errors: str) -> None:
+    """ValueError for a way of reading that there is not."""
+    if documents not in DOCUMENT_MODES:
+        raise ValueError(f"documents must be one of {', '.join(DOCUMENT_MODES)}, got {documents!r}.")
+    if encoding_errors not in ("strict", "replace"):
+        raise ValueError(f"encoding_errors must be strict or replace, got {encoding_errors!r}.")
+
+
+def _segment_sentences(
+    segment: Segment, documents: str, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
 ) -> Iterator[str | None]:
     """Yield sentences, and None where a new document may start."""
     paragraph = _Paragraph()
-    for piece, at_start, at_end in _pieces(path, encoding_errors, before, on_read):
+    for piece, at_start, at_end in _pieces(segment, encoding_errors, before, on_read):
         whole_line = at_start and at_end
         stripped = piece.strip()
         if whole_line and not stripped:
             yield from paragraph.flush()
             if documents == "blank":
                 yield None
-        elif whole_line and documents == "heading" and stripped[0] in "#=" and (heading := _heading(stripped)):
+        elif whole_line and documents == "heading" and stripped[0] in "#=" and (heading := heading_of(stripped)):
             yield from paragraph.flush()
             title, starts_document = heading
             if starts_document:
@@ -116,7 +141,7 @@ def _file_sentences(
     yield from paragraph.flush()
 
 
-def _heading(line: str) -> tuple[str, bool] | None:
+def heading_of(line: str) -> tuple[str, bool] | None:
     """Return the text of a heading and whether it starts a document; None for other lines."""
     if match := _MARKDOWN_HEADING.fullmatch(line) or _TITLE.fullmatch(line):
         return match["title"].strip(), True
@@ -173,22 +198,48 @@ def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF" and not "\uac00" <= character <= "\ud7a3"
 
 
+class _Range(io.RawIOBase):
+    """A file that ends where the segment ends."""
+
+    def __init__(self, segment: Segment):
+        self._stream = segment.path.open("rb", buffering=0)
+        self._stream.seek(segment.start)
+        self._left = segment.end - segment.start
+        self.num_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)[: self._left]
+        count = self._stream.readinto(view) if len(view) else 0
+        self._left -= count or 0
+        self.num_read += count or 0
+        return count or 0
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 def _pieces(
-    path: Path, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
+    segment: Segment, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
 ) -> Iterator[tuple[str, bool, bool]]:
-    """Yield a file's lines as (text, starts a line, ends a line); a line that is too long comes in pieces."""
-    at_start = True
+    """Yield a segment's lines as (text, starts a line, ends a line); a line that is too long comes in pieces."""
+    path, at_start = segment.path, True
     try:
-        with path.open("rb") as raw, io.TextIOWrapper(raw, "utf-8", encoding_errors) as stream:
+        raw = _Range(segment)
+        with io.TextIOWrapper(io.BufferedReader(raw, 1 << 16), "utf-8", encoding_errors) as stream:
             for count in itertools.count():
                 piece = stream.readline(MAXIMUM_READ)
                 if not piece:
                     return
                 at_end = piece.endswith("\n") or len(piece) < MAXIMUM_READ
-                yield piece.removeprefix("\ufeff") if count == 0 else piece, at_start, at_end
+                is_first = count == 0 and segment.start == 0
+                yield piece.removeprefix("\ufeff") if is_first else piece, at_start, at_end
                 at_start = at_end
                 if on_read is not None and count % 1024 == 0:
-                    on_read(before + raw.tell())
+                    on_read(before + raw.num_read)
     except UnicodeDecodeError as error:
         line = _first_bad_line(path)
         raise DataError(

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from kerastx.data.lengths import Lengths
-from kerastx.data.near_duplicates import near_matches
 from kerastx.data.readers import Column, LabelledRow, read_rows, sorted_labels
+from kerastx.data.similar_texts import near_matches
 from kerastx.text.tokenizer import Tokenizer
 
 NUM_EXAMPLES = 3

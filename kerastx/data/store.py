@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,7 @@ TOKENS, SENTENCES, DOCUMENTS = "tokens.bin", "sentences.bin", "documents.bin"
 FILES = (TOKENS, SENTENCES, DOCUMENTS, TOKENIZER)
 _OFFSETS = np.dtype("<i8")
 _BLOCK_BYTES = 1 << 22
+PARTIAL, REPLACED = ".partial", ".replaced"  # endings of folders that only a killed process leaves
 
 COUNT_CHUNK = 1 << 24  # tokens counted at once: bounded memory
 
@@ -82,6 +84,20 @@ class TokenStore:
         return cooccurrence_vectors(self, hidden_dim, seed=seed)
 
 
+class Batch(NamedTuple):
+    """Some sentences of a store, in order.
+
+    Attributes:
+        token_ids: int, (T,); one sentence after the other.
+        lengths: int, (N,); tokens of each, at least one.
+        starts_document: bool, (N,).
+    """
+
+    token_ids: np.ndarray
+    lengths: np.ndarray
+    starts_document: np.ndarray
+
+
 def write_store(
     path: str | os.PathLike[str],
     sentences: Iterable[tuple[Sequence[np.ndarray], Sequence[bool]]],
@@ -91,30 +107,75 @@ def write_store(
     sources: Sequence[CorpusFile],
     force: bool = False,
 ) -> TokenStore:
+    """Write a token store from batches of (token ids of each sentence, whether it starts a document)."""
+    batches = (
+        Batch(np.concatenate(batch), np.array([len(sentence) for sentence in batch]), np.array(starts))
+        for batch, starts in sentences
+    )
+    return write_batches(path, batches, tokenizer=tokenizer, documents=documents, sources=sources, force=force)
+
+
+def write_batches(
+    path: str | os.PathLike[str],
+    batches: Iterable[Batch],
+    *,
+    tokenizer: Tokenizer,
+    documents: str,
+    sources: Sequence[CorpusFile],
+    filters: Mapping[str, Any] | None = None,
+    removed: Mapping[str, Any] | None = None,
+    force: bool = False,
+    before_move: Callable[[Path], None] | None = None,
+) -> TokenStore:
     """Write a token store and open it; nothing is left behind when that fails.
 
     Args:
         path: the folder to make.
-        sentences: batches of (token ids of each sentence, whether it starts a document).
+        batches: the sentences.
         tokenizer: where the ids come from.
         documents: how documents were told apart, for the manifest.
         sources: the files the text came from, for the manifest.
+        filters: which documents were wanted, for the manifest.
+        removed: how many were left out, for the manifest.
         force: replace a token store that exists.
+        before_move: called with the finished store before it gets its name.
     """
     target = Path(path)
     check_output(target, force=force)
+    about = {
+        "documents_mode": documents,
+        "filters": dict(filters or {}),
+        "removed": dict(removed or {}),
+        "sources": [{"name": file.path.name, "size_bytes": file.size_bytes} for file in sources],
+    }
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
         try:
-            _write_files(temporary, sentences, tokenizer=tokenizer, documents=documents, sources=sources)
+            if not _write_files(temporary, batches, tokenizer=tokenizer, about=about):
+                names = ", ".join(str(file.path) for file in sources[:3])
+                raise DataError(f"the corpus is empty: no text was found in {names}")
             temporary.chmod(0o755)
+            if before_move is not None:
+                before_move(temporary)
             _move(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise DataError(f"{target}: the token store cannot be written: {error.strerror}") from error
     return open_store(target, verify=False)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove what a killed `write_batches` left; a store that was about to be replaced comes back."""
+    target = Path(path)
+    ours = re.compile(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}({re.escape(PARTIAL)}|{re.escape(REPLACED)})")
+    for left in sorted(target.parent.iterdir()) if target.parent.is_dir() else ():
+        if match := ours.fullmatch(left.name):
+            if match[1] == REPLACED and not os.path.lexists(target):
+                left.rename(target)
+            else:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def check_output(path: str | os.PathLike[str], *, force: bool) -> None:
@@ -166,14 +227,8 @@ def _mapped(file: Path, dtype: np.dtype) -> np.ndarray:
     return np.memmap(file, dtype, "r").view(np.ndarray)
 
 
-def _write_files(
-    folder: Path,
-    batches: Iterable[tuple[Sequence[np.ndarray], Sequence[bool]]],
-    *,
-    tokenizer: Tokenizer,
-    documents: str,
-    sources: Sequence[CorpusFile],
-) -> None:
+def _write_files(folder: Path, batches: Iterable[Batch], *, tokenizer: Tokenizer, about: dict[str, Any]) -> bool:
+    """Write all files of a store; False where there is nothing to write."""
     token_counts = np.zeros(tokenizer.vocabulary_size, np.int64)
     dtype = _token_dtype(tokenizer.vocabulary_size)
     num_tokens = num_sentences = num_documents = 0
@@ -182,48 +237,44 @@ def _write_files(
         (folder / SENTENCES).open("wb") as ends,
         (folder / DOCUMENTS).open("wb") as starts,
     ):
-        for sentences, starts_document in batches:
-            token_ids = np.concatenate(sentences)
-            lengths = np.array([len(sentence) for sentence in sentences], np.int64)
-            first = num_tokens + np.cumsum(lengths) - lengths
+        for token_ids, lengths, starts_document in batches:
+            first = num_tokens + np.cumsum(lengths, dtype=np.int64) - lengths
             begins = num_sentences + np.flatnonzero(starts_document)
             tokens.write(token_ids.astype(dtype).tobytes())
             ends.write(first.astype(_OFFSETS).tobytes())
             starts.write(begins.astype(_OFFSETS).tobytes())
             token_counts += np.bincount(token_ids, minlength=len(token_counts))
-            num_tokens, num_sentences = num_tokens + len(token_ids), num_sentences + len(sentences)
+            num_tokens, num_sentences = num_tokens + len(token_ids), num_sentences + len(lengths)
             num_documents += len(begins)
         ends.write(np.array([num_tokens], _OFFSETS).tobytes())
         starts.write(np.array([num_sentences], _OFFSETS).tobytes())
     if not num_tokens:
-        raise DataError(
-            "the corpus is empty: no text was found in " + ", ".join(str(file.path) for file in sources[:3])
-        )
+        return False
     tokenizer.save(folder / TOKENIZER)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "documents_mode": documents,
+        **about,
         "num_documents": num_documents,
         "num_sentences": num_sentences,
         "num_tokens": num_tokens,
         "num_unknown_tokens": int(token_counts[tokenizer.unknown_id]),
         "vocabulary_size": tokenizer.vocabulary_size,
         "unigram_entropy": _entropy(token_counts),
-        "sources": [{"name": file.path.name, "size_bytes": file.size_bytes} for file in sources],
         "files": {
             name: {"size_bytes": (folder / name).stat().st_size, "sha256": _file_sha256(folder / name)}
             for name in FILES
         },
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return True
 
 
 def _move(temporary: Path, target: Path) -> None:
     if not os.path.lexists(target):
         temporary.rename(target)
         return
-    old = temporary.with_suffix(".replaced")
+    old = temporary.with_suffix(REPLACED)
     target.rename(old)
     try:
         temporary.rename(target)

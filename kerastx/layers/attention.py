@@ -9,7 +9,7 @@ from keras import ops
 
 from kerastx.layers.dropout import Dropout
 from kerastx.layers.gathering import gather_positions
-from kerastx.layers.projection import Projection
+from kerastx.layers.projection import Projection, add_bias
 
 # Large enough that exp() of it is exactly 0 beside any real score, small enough to survive int8 and half precision.
 MASKED_SCORE = -1e4
@@ -82,7 +82,7 @@ class SelfAttention(keras.layers.Layer):
         if query_positions is None:
             query, key, value = self._project(states)
         else:
-            query, key, value = self._project_some(states, query_positions)
+            query, key, value = self._project_some(states, query_positions, training)
             attention_mask = _mask_of(attention_mask, query_positions)
         if self.first_token_only:
             query = query[:, :, :1]
@@ -103,14 +103,17 @@ class SelfAttention(keras.layers.Layer):
         fused = self.qkv(ops.reshape(states, (-1, self.hidden_dim)))
         return ops.split(self._split_heads(fused, ops.shape(states)), 3, axis=1)
 
-    def _project_some(self, states, query_positions):
-        chosen = gather_positions(states, query_positions)
-        kernel, bias = ops.cast(self.qkv.kernel, states.dtype), ops.cast(self.qkv.bias, states.dtype)
+    def _project_some(self, states, query_positions, training):
         D = self.hidden_dim
-        query = ops.matmul(ops.reshape(chosen, (-1, D)), kernel[:, :D]) + bias[:D]
-        rest = ops.matmul(ops.reshape(states, (-1, D)), kernel[:, D:]) + bias[D:]
-        key, value = ops.split(self._split_heads(rest, ops.shape(states)), 2, axis=1)
-        return self._split_heads(query, ops.shape(chosen)), key, value
+        chosen = gather_positions(states, query_positions)
+
+        def project(x, columns):
+            kernel = ops.cast(self.qkv.kernel[:, columns], x.dtype)
+            product = ops.matmul(ops.reshape(x, (-1, D)), kernel)
+            return self._split_heads(add_bias(product, self.qkv.bias[columns], training=training), ops.shape(x))
+
+        key, value = ops.split(project(states, slice(D, None)), 2, axis=1)
+        return project(chosen, slice(0, D)), key, value
 
     def _split_heads(self, flat, shape):
         """Return (B, kN, T, H) of (B·T, kD)."""

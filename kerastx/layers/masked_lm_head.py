@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from kerastx.layers.activations import activation as named_activation
 from kerastx.layers.embeddings import TokenEmbedding
 from kerastx.layers.gathering import gather_positions
 from kerastx.layers.normalization import LayerNormalization
-from kerastx.layers.projection import Projection
+from kerastx.layers.projection import Projection, add_bias
 
 
 @keras.saving.register_keras_serializable("kerastx")
@@ -39,10 +40,12 @@ class MaskedLMHead(keras.layers.Layer):
         self.norm.build((None, None, self.token_embedding.hidden_dim))
         self.bias = self.add_weight(name="bias", shape=(self.token_embedding.vocabulary_size,), initializer="zeros")
 
-    def call(self, states, masked_positions=None):
+    def call(self, states, masked_positions=None, training=None):
         masked = states if masked_positions is None else gather_positions(states, masked_positions)
-        states = self._activate(self.transform(masked))
-        return self.token_embedding.project(self.norm(states)) + self.bias
+        batch, count = ops.shape(masked)[:2]
+        hidden = self.norm(self._activate(self.transform(ops.reshape(masked, (-1, masked.shape[-1])))))
+        logits = add_bias(self.token_embedding.project(hidden), self.bias, training=training)
+        return ops.reshape(logits, (batch, count, self.token_embedding.vocabulary_size))
 
     def compute_output_shape(self, states_shape, masked_positions_shape=None):
         return (*(masked_positions_shape or states_shape[:2]), self.token_embedding.vocabulary_size)

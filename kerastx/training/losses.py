@@ -12,27 +12,38 @@ def sparse_cross_entropy(labels, logits):
     log Σ exp is taken from the softmax itself, max - log softmax[argmax], so that one pass over the vocabulary serves
     value and gradient: at 640 x 30,522 a third of the time of Keras' own, which is exact to the same digits.
     """
-    vocabulary_size = logits.shape[-1]
     shape = ops.shape(labels)
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    labels, logits = flattened(labels, logits)
     rows = ops.stack([ops.arange(ops.shape(labels)[0], dtype="int32"), labels], axis=-1)
-    columns = ops.expand_dims(labels, -1)
+
+    def at(values, columns):
+        return ops.squeeze(ops.take_along_axis(values, ops.expand_dims(columns, -1), axis=-1), -1)
 
     @ops.custom_gradient
     def forward(logits):
         probabilities = ops.softmax(logits, axis=-1)
-        of_label = ops.squeeze(ops.take_along_axis(logits, columns, axis=-1), -1)
-        losses = ops.max(logits, axis=-1) - ops.log(ops.max(probabilities, axis=-1)) - of_label
+        best, highest = largest(logits)
+        losses = highest - ops.log(at(probabilities, best)) - at(logits, labels)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            at_label = ops.squeeze(ops.take_along_axis(probabilities, columns, axis=-1), -1) - 1.0
             others = probabilities * ops.expand_dims(upstream, -1)
-            return ops.scatter_update(others, rows, at_label * upstream)
+            return ops.scatter_update(others, rows, (at(probabilities, labels) - 1.0) * upstream)
 
         return losses, gradient
 
-    return ops.reshape(forward(ops.reshape(logits, (-1, vocabulary_size))), shape)
+    return ops.reshape(forward(logits), shape)
+
+
+def flattened(labels, logits):
+    """Return labels as int32 (N,) and logits as (N, V)."""
+    return ops.reshape(ops.cast(labels, "int32"), (-1,)), ops.reshape(logits, (-1, logits.shape[-1]))
+
+
+def largest(logits):
+    """Return index int32 (N,) and value (N,) of the largest logit, the first of equal ones: float (N, V)."""
+    values, indices = ops.top_k(logits, 1)
+    return ops.cast(indices[:, 0], "int32"), values[:, 0]
 
 
 @keras.saving.register_keras_serializable("kerastx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from kerastx.training.losses import sparse_cross_entropy
+from kerastx.training.losses import flattened, largest, sparse_cross_entropy
 
 
 @keras.saving.register_keras_serializable("kerastx")
@@ -40,8 +40,10 @@ class Accuracy(keras.metrics.MeanMetricWrapper):
 
 
 def _matches(labels, logits):
-    _, best = ops.top_k(logits, 1)
-    return ops.cast(ops.equal(ops.squeeze(best, -1), ops.cast(labels, best.dtype)), "float32")
+    shape = ops.shape(labels)
+    labels, logits = flattened(labels, logits)
+    best, _ = largest(logits)
+    return ops.reshape(ops.cast(ops.equal(best, labels), "float32"), shape)
 
 
 def pretraining_metrics() -> dict[str, list[keras.metrics.Metric]]:

@@ -5,8 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from generated_text import write_corpus
 
-from kerastx.data import prepare as prepare_module
+from kerastx.data import documents as documents_module
 from kerastx.data.corpus import list_files, read_sentences
 from kerastx.data.prepare import prepare
 from kerastx.data.store import open_store
@@ -40,8 +41,8 @@ def test_preparing_twice_gives_the_same_data(store, corpus_file, tmp_path):
 
 
 def test_batches_make_no_difference(store, corpus_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepare_module, "BATCH_SENTENCES", 7)
-    monkeypatch.setattr(prepare_module, "BATCH_CHARACTERS", 200)
+    monkeypatch.setattr(documents_module, "BATCH_SENTENCES", 7)
+    monkeypatch.setattr(documents_module, "BATCH_CHARACTERS", 200)
     assert prepare([corpus_file], tmp_path / "again", tokenizer=store.tokenizer).sha256 == store.sha256
 
 
@@ -126,6 +127,34 @@ def test_it_takes_one_of_vocabulary_size_and_tokenizer(store, corpus_file, tmp_p
         prepare([corpus_file], tmp_path / "out", vocabulary_size=64, tokenizer=store.tokenizer)
     with pytest.raises(ValueError, match="got neither"):
         prepare([corpus_file], tmp_path / "out")
+
+
+def test_an_output_that_cannot_be_made(corpus_file, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file/out: the token store cannot be written: "):
+        prepare([corpus_file], tmp_path / "file" / "out", vocabulary_size=64)
+
+
+@pytest.mark.parametrize("option", ["workers", "vocabulary_megabytes"])
+def test_counts_are_positive(corpus_file, tmp_path, option):
+    with pytest.raises(ValueError, match=f"{option} must be at least 1, got 0"):
+        prepare([corpus_file], tmp_path / "out", vocabulary_size=64, **{option: 0})
+
+
+def test_the_vocabulary_of_a_large_corpus_comes_from_a_sample(tmp_path):
+    write_corpus(tmp_path / "a.txt", 1_300_000, num_words=500)
+    totals = {}
+    store = prepare(
+        [tmp_path / "a.txt"],
+        tmp_path / "out",
+        vocabulary_size=300,
+        vocabulary_megabytes=1,
+        workers=1,
+        progress=lambda phase, done, total: totals.update({phase: total}),
+    )
+    assert 900_000 < totals["characters"] == totals["vocabulary"] < 1_010_000
+    assert totals["tokens"] == (tmp_path / "a.txt").stat().st_size
+    assert store.tokenizer.vocabulary_size == 300
 
 
 def test_real_text(real_data, tmp_path):

@@ -79,3 +79,20 @@ def test_layer_contract_of_the_first_token_alone(states, tmp_path):
     mask = np.array([[True, True, True, False, False], [True] * 5])[:, None, None, :]
     check_layer(layer, (states,), tmp_path, keyword_inputs={"attention_mask": mask})
     assert layer.compute_output_shape((None, None, 8)) == (None, 1, 8)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize("norm", ["post-norm", "pre-norm"])
+def test_chosen_positions_answer_as_in_the_whole_block(states, norm, rows):
+    """`rows` of a mask: one for all queries, or one for each."""
+    layer = block(norm)
+    layer.build(states.shape)
+    layer.attention.qkv.bias.assign(np.linspace(-1, 1, 3 * states.shape[-1]))
+    mask = np.random.default_rng(4).random((2, 1, rows, 5)) < 0.6
+    mask[..., 0] = True
+    whole = array(layer(states, attention_mask=mask))
+    positions = np.array([[0, 3, 3], [4, 1, 0]], "int32")
+    chosen = array(layer(states, attention_mask=mask, query_positions=positions))
+    np.testing.assert_allclose(chosen, np.take_along_axis(whole, positions[..., None], axis=1), atol=1e-5)
+    unmasked = array(layer(states, query_positions=positions))
+    np.testing.assert_allclose(unmasked, np.take_along_axis(array(layer(states)), positions[..., None], 1), atol=1e-5)

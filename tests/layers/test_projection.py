@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from layer_contract import array, check_layer
@@ -33,3 +34,25 @@ def test_layer_contract(states, tmp_path):
 def test_units_must_be_positive():
     with pytest.raises(ValueError, match="units must be at least 1"):
         Projection(0)
+
+
+def test_the_gradient_of_the_bias_is_the_same_while_training(states):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("takes the gradient with tensorflow's tape")
+    import tensorflow as tf
+
+    layer = Projection(6, name="projection")
+    layer.build(states.shape)
+    probe = np.random.default_rng(3).normal(size=(*states.shape[:-1], 6)).astype("float32")
+    found = {}
+    for training in (False, True):
+        with tf.GradientTape() as tape:
+            outputs = layer(states, training=training)
+            loss = tf.reduce_sum(outputs * probe)
+        found[training] = [
+            array(outputs),
+            *(array(g) for g in tape.gradient(loss, [layer.kernel.value, layer.bias.value])),
+        ]
+    for plain, trained in zip(found[False], found[True], strict=True):
+        np.testing.assert_allclose(trained, plain, atol=1e-5)
+    np.testing.assert_allclose(found[True][2], probe.sum((0, 1)), rtol=1e-5, atol=1e-5)

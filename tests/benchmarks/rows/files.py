@@ -21,7 +21,7 @@ NOTES = (
     "kerastx computes the last block only where the classifier reads it, at the first token; the answer is the same. "
     "All others compute it for every token.",
     "kerastx's int8 files scale the activations of a product token by token: an answer depends neither on the other "
-    "texts of its batch nor on padding. optimum's take one scale for all of them, which onnxruntime runs in fewer nodes.",
+    "texts of its batch nor on padding. optimum's take one scale for all, which onnxruntime runs in fewer nodes.",
     "Differences of the logits are in units of their spread over texts, which the head is scaled to. The weights are "
     "random: what 8 bits cost a trained model is for the task score to say.",
     "optimum's quantizer refuses the O3 file (its shape inference stops at the fused nodes), so int8 is of the plain "

@@ -21,7 +21,7 @@ NOTES = (
     "kerastx computes the last block only where the classifier reads it, at the first token; the answer is the same. "
     "All others compute it for every token.",
     "kerastx's int8 files scale the activations of a product token by token: an answer depends neither on the other "
-    "texts of its batch nor on padding. optimum's take one scale for all of them, which onnxruntime runs in fewer nodes.",
+    "texts of its batch nor on padding. optimum's take one scale for all, which onnxruntime runs in fewer nodes.",
     "Differences of the logits are in units of their spread over texts, which the head is scaled to. The weights are "
     "random: what 8 bits cost a trained model is for the task score to say.",
     "optimum's quantizer refuses the O3 file (its shape inference stops at the fused nodes), so int8 is of the plain "
@@ -97,7 +97,10 @@ def _contestants(folder: Path) -> tuple[Contestant, ...]:
         given = {**read, "folder": str(folder), "sizes": SIZES, **(options or {})}
         return Contestant(name=name, label=label, script=f"contestants/{script}", options=given, **choices)
 
+    fewer = {str(length): product_operations(SIZES, length, first_token_only=True) for length in LENGTHS}
+
     def ours(name, label, path, **choices):
+        choices["operations"] = fewer
         return of(name, label, "kerastx_file.py", f"ours/classification-{path}", environment=OURS, **choices)
 
     def optimum(name, label, path, how, **choices):

@@ -87,6 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     context = Context(options.folder.absolute(), {OURS: options.python, PEERS: options.peers}, options.reuse)
     command = shlex.join(["make", "bench", f"ROWS={options.rows}", f"ROUNDS={options.rounds}"])
+    if options.reuse:
+        command = f"bench.py --rows {options.rows} --rounds {options.rounds} --reuse"
     try:
         if options.rounds < interleave.MIN_ROUNDS:
             raise BenchmarkError(f"--rounds must be at least {interleave.MIN_ROUNDS}, got {options.rounds}")

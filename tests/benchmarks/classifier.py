@@ -131,11 +131,18 @@ def bert_names(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {names[name]: value.astype(np.int64) for name, value in inputs.items()}
 
 
-def product_operations(config: dict, length: int) -> float:
-    """Return the floating point operations of all matrix products for one row."""
+def product_operations(config: dict, length: int, *, first_token_only: bool = False) -> float:
+    """Return the floating point operations of all matrix products for one row.
+
+    Args:
+        first_token_only: whether the last block computes queries' answers for the first token alone.
+    """
     D, F = config["hidden_dim"], config["intermediate_dim"]
-    per_layer = 2 * length * (4 * D * D + 2 * D * F) + 4 * length * length * D
-    return float(config["num_layers"] * per_layer + 2 * D * D)
+    per_query = 2 * D * D + 4 * D * F + 4 * length * D  # output projection, feed-forward, scores and contexts
+    queries = config["num_layers"] * length
+    if first_token_only:
+        queries -= length - 1
+    return float(config["num_layers"] * length * 6 * D * D + queries * per_query + 2 * D * D)
 
 
 def reference_logits(

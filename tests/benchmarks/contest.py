@@ -25,6 +25,7 @@ class Contestant:
         environment: "ours" or "peers": whose interpreter runs it.
         options: JSON values for the worker.
         arithmetic: number format of its matrix products, a key of its worker's rates.
+        operations: as the row's, where it does with fewer.
         reference: which of the row's references it must agree with.
         tolerance: largest difference from it; None where only `min_cosine` counts.
         min_cosine: smallest cosine with it.
@@ -36,6 +37,7 @@ class Contestant:
     environment: str = PEERS
     options: Mapping[str, Any] = field(default_factory=dict)
     arithmetic: str = "fp32"
+    operations: Mapping[str, float] | None = None
     reference: str = "exact"
     tolerance: float | None = 1e-4
     min_cosine: float = 0.999

@@ -22,7 +22,7 @@ Every contestant is a process of its own with one thread; all share one core and
 changing order. What counts is CPU time, as median and quartiles over the rounds. Before anything is timed the answers
 of all are compared with a reference: they compute the same thing from the same weights, or there is no table. `GFLOP/s`
 is what the library's own matrix product reaches at a size of this work, measured in the same rounds; `products` is the
-time that the row's matrix products take at that rate alone.
+time that a contestant's matrix products take at that rate alone.
 """
 
 
@@ -37,6 +37,7 @@ def entry(row: Row, measured: Measured, conditions: Mapping[str, Any]) -> dict[s
                 "label": contestant.label,
                 "environment": contestant.environment,
                 "arithmetic": contestant.arithmetic,
+                "operations": dict(row.operations if contestant.operations is None else contestant.operations),
                 "reference": contestant.reference,
                 "unavailable": measured.unavailable.get(name),
                 "facts": measured.facts.get(name, {}),
@@ -50,7 +51,6 @@ def entry(row: Row, measured: Measured, conditions: Mapping[str, Any]) -> dict[s
         "about": row.about,
         "unit": row.unit,
         "cases": dict(row.cases),
-        "operations": dict(row.operations),
         "conditions": dict(conditions),
         "contestants": contestants,
         "bars": [vars(bar) for bar in row.bars],
@@ -85,7 +85,7 @@ def products(values: Mapping[str, Any]) -> list[str]:
     lines = []
     for contestant in values["contestants"]:
         rates = contestant["gflops"].get(contestant["arithmetic"])
-        shares = {case: _products_ms(contestant, case, values["operations"]) for case in contestant["cpu_ms"]}
+        shares = {case: _products_ms(contestant, case) for case in contestant["cpu_ms"]}
         if not rates or None in shares.values() or not shares:
             continue
         parts = ", ".join(
@@ -143,7 +143,7 @@ def _table(values: Mapping[str, Any]) -> list[str]:
         cells += [_spread(Spread.of(contestant["cpu_ms"][case])) for case in cases]
         cells.append(f"{statistics.median(rates):.0f} {contestant['arithmetic']}" if rates else "")
         for case in cases:
-            floor = _products_ms(contestant, case, values["operations"])
+            floor = _products_ms(contestant, case)
             cells.append("" if floor is None else f"{floor:.2f}")
         cells.append(f"{max(found['max_difference'] for found in agreements):.1e}")
         cells.append(f"{min(found['cosine'] for found in agreements):.5f}")
@@ -159,7 +159,8 @@ def _settings(values: Mapping[str, Any]) -> list[str]:
     return [f"{', '.join(labels)}: {settings}" for settings, labels in groups.items()]
 
 
-def _products_ms(contestant: Mapping[str, Any], case: str, operations: Mapping[str, float]) -> float | None:
+def _products_ms(contestant: Mapping[str, Any], case: str) -> float | None:
+    operations = contestant["operations"]
     rates = contestant["gflops"].get(contestant["arithmetic"])
     return operations[case] / 1e6 / statistics.median(rates) if rates and case in operations else None
 

@@ -97,10 +97,15 @@ def test_the_rows_there_are():
 def test_products_say_what_limits_whom(row):
     values = {
         "cases": {"1": "one"},
-        "operations": {"1": 2e9},
         "contestants": [
-            {"label": "A", "arithmetic": "fp32", "gflops": {"fp32": [90.0, 100.0, 110.0]}, "cpu_ms": {"1": [25.0] * 3}},
-            {"label": "B", "arithmetic": "int8", "gflops": {}, "cpu_ms": {"1": [25.0] * 3}},
+            {
+                "label": "A",
+                "arithmetic": "fp32",
+                "gflops": {"fp32": [90.0, 100.0, 110.0]},
+                "cpu_ms": {"1": [25.0] * 3},
+                "operations": {"1": 2e9},
+            },
+            {"label": "B", "arithmetic": "int8", "gflops": {}, "cpu_ms": {"1": [25.0] * 3}, "operations": {"1": 2e9}},
         ],
     }
     assert report.products(values) == ["A: fp32 products at 100 GFLOP/s account for 80% of its time (one)"]

@@ -89,4 +89,7 @@ def test_weights_and_inputs_are_the_same_every_time(weights):
 def test_operations_of_all_products():
     # Per layer and token 2 · (4·16·16 + 2·16·32) and 4 · 12 · 16 for the scores and contexts; the pooler once.
     assert product_operations(SMALL, 12) == 2 * 12 * (2 * (1024 + 1024) + 768) + 2 * 256
+    # The last block then leaves out eleven of twelve output projections, feed-forwards, scores and contexts.
+    fewer = product_operations(SMALL, 12) - product_operations(SMALL, 12, first_token_only=True)
+    assert fewer == 11 * (2 * 256 + 2 * 1024 + 768)
     assert random_weights(SMALL)["classifier_head/bias"].shape == (NUM_CLASSES,)

@@ -97,7 +97,10 @@ def _contestants(folder: Path) -> tuple[Contestant, ...]:
         given = {**read, "folder": str(folder), "sizes": SIZES, **(options or {})}
         return Contestant(name=name, label=label, script=f"contestants/{script}", options=given, **choices)
 
+    fewer = {str(length): product_operations(SIZES, length, first_token_only=True) for length in LENGTHS}
+
     def ours(name, label, path, **choices):
+        choices["operations"] = fewer
         return of(name, label, "kerastx_file.py", f"ours/classification-{path}", environment=OURS, **choices)
 
     def optimum(name, label, path, how, **choices):

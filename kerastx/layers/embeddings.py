@@ -39,6 +39,7 @@ class TokenEmbedding(keras.layers.Layer):
             name="table",
             shape=(self.vocabulary_size, self.hidden_dim),
             initializer=_normal(self.initializer_range),
+            autocast=False,  # a few rows of it are cast when they are picked, not all of it
         )
 
     def call(self, token_ids):

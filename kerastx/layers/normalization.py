@@ -5,13 +5,41 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from kerastx.layers.reductions import sum_rows
+
+
+def normalize(x, gamma, beta, epsilon: float):
+    """Return γ x̂ + β with x̂ = (x - mean) / sqrt(variance + ε), differentiable: float32 (M, D), (D,), (D,) -> (M, D).
+
+    With g the gradient of the result, that of x is (γg - mean(γg) - x̂ mean(γg x̂)) / sqrt(variance + ε).
+    """
+
+    @ops.custom_gradient
+    def forward(x, gamma, beta):
+        centered = x - ops.mean(x, axis=-1, keepdims=True)
+        scale = ops.rsqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + epsilon)
+        normalized = centered * scale
+
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            product = upstream * normalized
+            column = ops.expand_dims(gamma / x.shape[-1], -1)
+            mean, mean_product = ops.matmul(upstream, column), ops.matmul(product, column)
+            of_x = (upstream * gamma - mean - normalized * mean_product) * scale
+            return of_x, sum_rows(product), sum_rows(upstream)
+
+        return normalized * gamma + beta, gradient
+
+    return forward(x, gamma, beta)
+
 
 @keras.saving.register_keras_serializable("kerastx")
 class LayerNormalization(keras.layers.Layer):
     """γ (x - mean) / sqrt(variance + ε) + β over the last axis.
 
-    Written with power, square root and division because onnxruntime recognises that form as its fused
-    LayerNormalization; statistics are float32 also under mixed precision.
+    Statistics are float32 also under mixed precision. Outside of training it is written with power, square root and
+    division, because onnxruntime recognises that form as its fused LayerNormalization; while training the same values
+    come with a gradient in closed form, which takes half the time of the derived one.
 
     Call: float (..., D) -> float (..., D).
     """
@@ -26,7 +54,12 @@ class LayerNormalization(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
+        if training:
+            flat = ops.reshape(ops.cast(inputs, "float32"), (-1, inputs.shape[-1]))
+            gamma, beta = ops.cast(self.gamma, "float32"), ops.cast(self.beta, "float32")
+            outputs = normalize(flat, gamma, beta, self.epsilon)
+            return ops.cast(ops.reshape(outputs, ops.shape(inputs)), self.compute_dtype)
         x = ops.cast(inputs, "float32")
         centered = x - ops.mean(x, axis=-1, keepdims=True)
         variance = ops.mean(ops.power(centered, 2.0), axis=-1, keepdims=True)

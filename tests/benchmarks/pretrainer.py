@@ -84,13 +84,23 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((np.log(np.exp(shifted).sum(-1)) - of_label).mean())
 
 
-def product_operations(config: dict) -> float:
-    """Return the floating point operations of the matrix products of one step, forward and twice that backward."""
+def product_operations(config: dict, *, queries: int = LENGTH, projected: int = PREDICTIONS) -> float:
+    """Return the floating point operations of the matrix products of one step, forward and twice that backward.
+
+    Args:
+        queries: positions of a row that the last block answers for; keys and values are those of all.
+        projected: positions of a row that are projected onto the vocabulary.
+    """
     D, F, V = config["hidden_dim"], config["intermediate_dim"], config["vocabulary_size"]
-    tokens, masked = BATCH_SIZE * LENGTH, BATCH_SIZE * PREDICTIONS
-    per_layer = 2 * tokens * (4 * D * D + 2 * D * F) + 4 * tokens * LENGTH * D
-    heads = 2 * masked * (D * D + D * V) + 2 * BATCH_SIZE * D * D
-    return 3.0 * (config["num_layers"] * per_layer + heads)
+    tokens = BATCH_SIZE * LENGTH
+
+    def block(answered: int) -> int:
+        keys_and_values = 2 * tokens * 2 * D * D
+        return keys_and_values + 2 * answered * (2 * D * D + 2 * D * F) + 4 * answered * LENGTH * D
+
+    blocks = (config["num_layers"] - 1) * block(tokens) + block(BATCH_SIZE * queries)
+    heads = 2 * BATCH_SIZE * projected * (D * D + D * V) + 2 * BATCH_SIZE * D * D
+    return 3.0 * (blocks + heads)
 
 
 # Of a feed-forward product of the step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from layer_contract import array, check_layer
@@ -39,3 +40,27 @@ def test_layer_contract(states, tmp_path):
 def test_epsilon_must_be_positive():
     with pytest.raises(ValueError, match="epsilon must be positive"):
         LayerNormalization(epsilon=0)
+
+
+def test_values_and_gradients_are_the_same_while_training(states):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("takes the gradient with tensorflow's tape")
+    import tensorflow as tf
+
+    layer = LayerNormalization(epsilon=1e-3, name="norm")
+    layer.build(states.shape)
+    random = np.random.default_rng(3)
+    layer.gamma.assign(random.normal(1, 0.3, layer.gamma.shape))
+    layer.beta.assign(random.normal(0, 0.3, layer.beta.shape))
+    probe = random.normal(size=states.shape).astype("float32")
+    found = {}
+    for training in (False, True):
+        x = tf.constant(states)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, training=training)
+            loss = tf.reduce_sum(outputs * probe)
+        gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+        found[training] = [array(outputs), *(array(gradient) for gradient in gradients)]
+    for plain, trained in zip(found[False], found[True], strict=True):
+        np.testing.assert_allclose(trained, plain, atol=2e-5)

@@ -48,6 +48,7 @@ def classify(
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
     freeze: Annotated[int, typer.Option("--freeze", min=0, help="Keep embeddings and this many first blocks.")] = 0,
+    dropout_rate: Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")] = None,
     length_buckets: Annotated[
         bool, typer.Option("--length-buckets/--pad-to-max", help="Batches of like length, or all of --max-length.")
     ] = True,
@@ -80,6 +81,7 @@ def classify(
             precision=precision.value,
             accumulate=accumulate,
             freeze=freeze,
+            dropout_rate=dropout_rate,
             length_buckets=length_buckets,
             text_column=text_column,
             label_column=label_column,

@@ -26,6 +26,7 @@ from kerastx.cli.run_record import record_finetuning
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import CheckpointError, DataError
+from kerastx.models.config import with_dropout
 from kerastx.training.baselines import tfidf_accuracy
 from kerastx.training.batch_log import BatchLog
 from kerastx.training.finetune import finetune_classifier, freeze_layers
@@ -49,6 +50,7 @@ class FinetuneRequest:
     precision: str = "auto"
     accumulate: int = 1
     freeze: int = 0
+    dropout_rate: float | None = None
     length_buckets: bool = True
     text_column: str | None = None
     label_column: str | None = None
@@ -121,14 +123,15 @@ def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:
 
 def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Checkpoint:
     source = load_checkpoint(request.start)
-    model = build_model("classification", source.config, labels)
+    config = with_dropout(source.config, request.dropout_rate)
+    model = build_model("classification", config, labels)
     if not request.random_weights:
         heads = {} if source.labels == labels else {"classifier_head"}
         transfer_weights(source.model, model, leave=heads)
     return Checkpoint(
         model=model,
         tokenizer=source.tokenizer,
-        config=source.config,
+        config=config,
         task="classification",
         labels=labels,
         max_length=request.max_length,

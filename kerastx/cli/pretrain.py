@@ -28,7 +28,7 @@ class Norm(StrEnum):
 def pretrain(
     data: Annotated[Path, typer.Option("--data", help="Token store, made by `kerastx prepare`.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the run, then of the checkpoint.")],
-    preset: Annotated[Preset, typer.Option("--preset", help="Size of the model.")] = Preset.mini,
+    preset: Annotated[Preset | None, typer.Option("--preset", help="Size of the model [mini].")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Updates to make.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", help="Wall-clock time to train.")] = None,
     start: Annotated[Path | None, typer.Option("--from", help="Checkpoint to go on from, on a new corpus.")] = None,
@@ -37,8 +37,10 @@ def pretrain(
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens of a pair.")] = 128,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 5e-4,
     whole_word: Annotated[bool, typer.Option("--whole-word", help="Mask whole words.")] = False,
-    norm: Annotated[Norm, typer.Option("--norm", help="Where the norms stand.")] = Norm.post,
-    dropout_rate: Annotated[float, typer.Option("--dropout-rate", help="In every layer, as BERT.")] = 0.1,
+    norm: Annotated[Norm | None, typer.Option("--norm", help="Where the norms stand [post-norm].")] = None,
+    dropout_rate: Annotated[
+        float | None, typer.Option("--dropout-rate", help="In every layer [0.1, or as in --from].")
+    ] = None,
     random_start: Annotated[
         bool, typer.Option("--random-start", help="Random weights, not a start from counting the corpus.")
     ] = False,
@@ -63,13 +65,15 @@ def pretrain(
         raise typer.BadParameter("give exactly one of --steps and --minutes")
     if resume and force:
         raise typer.BadParameter("--resume continues a run, --force replaces it: give one")
+    if start is not None and (preset or norm or random_start):
+        raise typer.BadParameter("--from brings its own model: leave out --preset, --norm and --random-start")
     import_tensorflow("train")
     from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
 
     request = PretrainRequest(
         data=data,
         output=output,
-        preset=preset.value,
+        preset=(preset or Preset.mini).value,
         steps=steps,
         minutes=minutes,
         start=start,
@@ -78,7 +82,7 @@ def pretrain(
         max_length=max_length,
         learning_rate=learning_rate,
         whole_word=whole_word,
-        norm=norm.value,
+        norm=(norm or Norm.post).value,
         dropout_rate=dropout_rate,
         random_start=random_start,
         precision=precision.value,

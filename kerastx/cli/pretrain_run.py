@@ -23,7 +23,7 @@ from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.data.wait import WaitMeter
 from kerastx.errors import CheckpointError, DataError
-from kerastx.models.config import EncoderConfig
+from kerastx.models.config import EncoderConfig, with_dropout
 from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.warm_start import start_from_counts
 from kerastx.training.callbacks import InputWait
@@ -32,6 +32,7 @@ from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
 REPORT_EVERY = 50
+DROPOUT_RATE = 0.1  # as BERT
 COSTS = {"wait_share": "of the last row's time waiting for batches", "checkpoint_share": "of the time saving"}
 
 
@@ -51,7 +52,7 @@ class PretrainRequest:
     learning_rate: float = 5e-4
     whole_word: bool = False
     norm: str = "post-norm"
-    dropout_rate: float = 0.1
+    dropout_rate: float | None = None
     random_start: bool = False
     precision: str = "auto"
     accumulate: int = 1
@@ -164,7 +165,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
             request.preset,
             vocabulary_size=store.tokenizer.vocabulary_size,
             norm=request.norm,
-            dropout_rate=request.dropout_rate,
+            dropout_rate=DROPOUT_RATE if request.dropout_rate is None else request.dropout_rate,
             max_sequence_length=max(512, request.max_length),
         )
         model = build_pretrainer(config, sequences_per_row=sequences_per_row)
@@ -179,7 +180,7 @@ def _initial_checkpoint(request: PretrainRequest, store: TokenStore) -> Checkpoi
                 f"{request.data} was prepared with another tokenizer than {request.start}; "
                 f"prepare it with --tokenizer {request.start}"
             )
-        config = source.config
+        config = with_dropout(source.config, request.dropout_rate)
         model = build_pretrainer(config, sequences_per_row=sequences_per_row)
         transfer_weights(source.model, model)
     return Checkpoint(

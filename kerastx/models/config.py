@@ -97,3 +97,8 @@ class EncoderConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return every field as a JSON value."""
         return dataclasses.asdict(self)
+
+
+def with_dropout(config: EncoderConfig, rate: float | None) -> EncoderConfig:
+    """Return the same encoder with another dropout rate; None changes nothing."""
+    return config if rate is None else dataclasses.replace(config, dropout_rate=rate)

@@ -84,6 +84,16 @@ CASES = {
     ),
     "missing store": ("pretrain --data {0}/none --output {0}/out --steps 1", 1, "none"),
     "steps and minutes": ("pretrain --data {0} --output {0}/out --steps 1 --minutes 1", 2, "exactly one of"),
+    "a checkpoint and a size": (
+        "pretrain --data {0}/store --from {0} --output {0}/out --steps 1 --preset tiny",
+        2,
+        "brings its own model",
+    ),
+    "a rate of dropout": (
+        "pretrain --data {0}/store --output {0}/out --steps 1 --dropout-rate 1.5",
+        2,
+        "dropout_rate must be in [0, 1)",
+    ),
     "resume and force": ("pretrain --data {0} --output {0}/out --steps 1 --resume --force", 2, "give one"),
     "unknown preset": ("pretrain --data {0} --output {0}/out --steps 1 --preset huge", 2, "huge"),
     "missing rows": (

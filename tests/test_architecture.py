@@ -36,6 +36,7 @@ def unit(inside: str = "", third_party: str = "", **only_in: str) -> Unit:
 UNITS = {
     "errors": unit(),
     "artifact": unit(),
+    "locks": unit(),
     "text": unit("", "numpy tokenizers"),
     "runtime": unit(
         "text artifact",
@@ -43,7 +44,7 @@ UNITS = {
         ai_edge_litert="kerastx/runtime/engines/litert.py",
         onnxruntime="kerastx/runtime/engines/onnx.py",
     ),
-    "data": unit("text", "numpy scipy sklearn tensorflow tensorflow_text", py3langid="kerastx/data/language.py"),
+    "data": unit("text locks", "numpy scipy sklearn tensorflow tensorflow_text", py3langid="kerastx/data/language.py"),
     "layers": unit("", "keras"),
     "models": unit("layers", "keras numpy"),
     "checkpoint": unit("text models", "keras numpy safetensors", keras_nlp="kerastx/checkpoint/keras_nlp.py"),

@@ -14,6 +14,7 @@ import keras
 from kerastx.checkpoint.progress import recorded_settings, step_folders
 from kerastx.checkpoint.store import Checkpoint, is_replaceable, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
+from kerastx.cli import bad_batch
 from kerastx.cli.bad_batch import explain_batch
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
@@ -23,6 +24,7 @@ from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore, open_store
 from kerastx.data.wait import WaitMeter
 from kerastx.errors import CheckpointError, DataError
+from kerastx.locks import locked
 from kerastx.models.config import EncoderConfig, with_dropout
 from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.warm_start import start_from_counts
@@ -32,6 +34,7 @@ from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
 REPORT_EVERY = 50
+LOCK = ".lock"
 DROPOUT_RATE = 0.1  # as BERT
 COSTS = {"wait_share": "of the last row's time waiting for batches", "checkpoint_share": "of the time saving"}
 
@@ -84,6 +87,14 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     batches()  # complains before anything is replaced
     _claim_output(request)
     say(f"training in {request.precision}" + (", several short pairs in a row" if request.pack else ""))
+    busy = f"{request.output}: another process is training this run; wait for it, or choose another output"
+    with locked(request.output / LOCK, busy=busy):
+        logs = _train(request, store, checkpoint, batches, validation)
+    say(describe_result(request.output, logs, store))
+    return logs
+
+
+def _train(request: PretrainRequest, store: TokenStore, checkpoint: Checkpoint, batches, validation):
     record = PretrainingRecord(request.output, {"unigram_entropy": store.unigram_entropy})
     meter = WaitMeter()
     logs = pretrain(
@@ -110,7 +121,6 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
         say=say,
     )
     record.finish(logs)
-    say(describe_result(request.output, logs, store))
     return logs
 
 
@@ -235,7 +245,8 @@ def _is_run(output: Path) -> bool:
     """Whether a run was started here: it has steps, or was cut before the first of them."""
     if not output.is_dir():
         return False
-    return bool(step_folders(output)) or all(path.name == "steps" or is_record(path.name) for path in output.iterdir())
+    known = {"steps", LOCK, bad_batch.FILE}
+    return bool(step_folders(output)) or all(path.name in known or is_record(path.name) for path in output.iterdir())
 
 
 def _claim_output(request: PretrainRequest) -> None:

@@ -6,13 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from kerastx.data.store import MANIFEST
 from kerastx.errors import DataError
+from kerastx.locks import try_lock
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-prepare-1"
@@ -83,7 +83,7 @@ class WorkFolder:
                 lock = (self._folder / LOCK).open("ab")
             except FileNotFoundError:  # another process has just finished
                 continue
-            if not _try_lock(lock.fileno()):
+            if not try_lock(lock.fileno()):
                 lock.close()
                 raise DataError(f"{self._output}: another kerastx prepare is working on it")
             if _is_same(lock.fileno(), self._folder / LOCK):
@@ -139,19 +139,3 @@ def _is_same(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Take an exclusive lock that ends with this process, however it ends; False where another one has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -172,6 +172,30 @@ def test_prepare_works_and_does_not_replace(kerastx, files):
     assert kerastx(*arguments, "--force")[0] == 0
 
 
+def test_a_run_that_another_process_trains_is_left_alone(files, kerastx):
+    from kerastx.locks import locked
+
+    output = files / "run"
+    (output / "steps").mkdir(parents=True)
+    arguments = (
+        "pretrain",
+        "--data",
+        files / "store",
+        "--output",
+        output,
+        "--steps",
+        1,
+        "--preset",
+        "tiny",
+        "--resume",
+    )
+    with locked(output / ".lock", busy="not here"):
+        code, _, error = kerastx(*arguments, "--max-length", 16)
+    assert code == 1
+    assert "another process is training this run" in error.splitlines()[-1]
+    assert not list((output / "steps").iterdir())
+
+
 def test_a_loss_that_is_not_finite_names_step_documents_and_checkpoint(files, kerastx):
     import json
 

@@ -46,21 +46,40 @@ def onnx_constants(model: onnx.ModelProto) -> list[Constant]:
 def check_weights(model: keras.Model, constants: Sequence[Constant]) -> None:
     """Raise ExportError that names the weights of `model` which a converted graph lost."""
     found = Counter(constant.size for constant in constants)
-    lost, seen = [], set()
+    kernels: list[tuple[keras.Variable, list[list[int]]]] = []
+    seen = set()
     for variable in model.weights:
         if len(variable.shape) < 2 or math.prod(variable.shape) < MIN_MATRIX:
             continue
         fingerprint = np.asarray(variable).tobytes()
-        if fingerprint in seen:  # the converters store equal weights once
-            continue
-        seen.add(fingerprint)
-        size = math.prod(variable.shape)
-        found[size] -= 1
-        if found[size] < 0:
-            lost.append(f"{variable.path} {tuple(variable.shape)}")
+        if fingerprint not in seen:  # the converters store equal weights once
+            seen.add(fingerprint)
+            kernels.append((variable, _ways_to_store(variable)))
+    # Those that can be stored in one way only come first: the others take of what is left.
+    kernels.sort(key=lambda kernel: len(kernel[1]))
+    lost = [f"{variable.path} {tuple(variable.shape)}" for variable, ways in kernels if not _take(found, ways)]
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise ExportError(f"the conversion lost the weights {lost[0]}{more}")
+
+
+def _ways_to_store(variable: keras.Variable) -> list[list[int]]:
+    """Return the sizes of the constants that may hold a variable: one, or parts where a graph computes parts."""
+    size = math.prod(variable.shape)
+    if not variable.path.endswith("/qkv/kernel"):
+        return [[size]]
+    third = size // 3  # query, key and value; or the query apart from the other two
+    return [[size], [third, 2 * third], [third, third, third]]
+
+
+def _take(found: Counter[int], ways: list[list[int]]) -> bool:
+    """Take the constants of one of several ways out of `found`; return whether there were any."""
+    for sizes in ways:
+        needed = Counter(sizes)
+        if all(found[size] >= count for size, count in needed.items()):
+            found.subtract(needed)
+            return True
+    return False
 
 
 def check_storage(recipe: Recipe, constants: Sequence[Constant]) -> None:

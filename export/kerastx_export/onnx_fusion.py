@@ -15,18 +15,20 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 from onnxscript.rewriter import pattern
 
-OPSET = 20  # the first with Gelu
-IR_VERSION = 9  # the one that belongs to opset 20
+from kerastx_export.onnx_attention import fuse_attention
+
+OPSET = 23  # the first with Attention
+IR_VERSION = 11  # the one that belongs to opset 23
 
 _ROWWISE = {"Add", "Sub", "Mul", "Div"}
 _UNARY = {"Gelu", "Relu", "Tanh", "Erf"}
 
 
 def fuse(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return `model` at opset 20 with LayerNormalization and Gelu nodes and without shape arithmetic."""
+    """Return `model` at opset 23 with LayerNormalization, Gelu and Attention nodes and without shape arithmetic."""
     raised = onnx.ModelProto()
     raised.CopyFrom(model)
-    # No operator that tf2onnx writes here changed its meaning between opset 18 and 20; the checker looks again.
+    # No operator that tf2onnx writes here changed its meaning between opset 18 and 23; the checker looks again.
     del raised.opset_import[:]
     raised.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     raised.ir_version = IR_VERSION
@@ -37,6 +39,8 @@ def fuse(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in list(graph_model.graph):
         if node.op_type == "Reshape":
             _keep_rank_3(node)
+    _clean(graph_model)
+    fuse_attention(graph_model.graph)
     _clean(graph_model)
     fused = ir.to_proto(graph_model)
     # The shapes noted along the way no longer hold.

@@ -70,6 +70,7 @@ class _Quantizer:
         self.producers = {output: node.op_type for node in model.graph.node for output in node.output}
         self.nodes: list[onnx.NodeProto] = []
         self.made: dict[str, np.ndarray] = {}
+        self.quantized: dict[str, tuple[str, str]] = {}
 
     def matrix(self, name: str) -> np.ndarray | None:
         """Return the constant of that name if it is a matrix worth quantizing."""
@@ -94,18 +95,24 @@ class _Quantizer:
         column_scale = self.constant(f"{node.input[1]}/columns/scale", (scale[0] / _LEVELS).astype(np.float32))
         zero = self.constant("quantized/zero", np.uint8(_ZERO))
         weight_zero = self.constant("quantized/weight_zero", np.int8(0))
-        step = self.constant("quantized/step", np.float32(1 / _LEVELS))
-
-        peak = self.peak(source, name)
-        # One division a row: dividing every element takes twice the time of multiplying it.
-        inverse = self.add("Reciprocal", [peak], f"{name}/inverse")
-        unit = self.add("Mul", [source, inverse], f"{name}/unit")
-        quantized = self.add("QuantizeLinear", [unit, step, zero], f"{name}/quantized")
+        quantized, peak = self.rows(source, name)
         scales = self.add("Mul", [self.one(), column_scale], f"{name}/scales")
         total = self.add("MatMulInteger", [quantized, weight_name, zero, weight_zero], f"{name}/int32")
         total = self.add("Cast", [total], f"{name}/float", to=TensorProto.FLOAT)
         total = self.add("Mul", [total, scales], f"{name}/columns")
         self.add("Mul", [total, peak], result)
+
+    def rows(self, source: str, name: str) -> tuple[str, str]:
+        """Return each row of `source` in 8 bits, and its peak; several products of one source share them."""
+        if source not in self.quantized:
+            zero = self.constant("quantized/zero", np.uint8(_ZERO))
+            step = self.constant("quantized/step", np.float32(1 / _LEVELS))
+            peak = self.peak(source, name)
+            # One division a row: dividing every element takes twice the time of multiplying it.
+            inverse = self.add("Reciprocal", [peak], f"{name}/inverse")
+            unit = self.add("Mul", [source, inverse], f"{name}/unit")
+            self.quantized[source] = (self.add("QuantizeLinear", [unit, step, zero], f"{name}/quantized"), peak)
+        return self.quantized[source]
 
     def peak(self, source: str, name: str) -> str:
         """Return what is at least the largest magnitude of each row, and not 0."""
@@ -116,7 +123,7 @@ class _Quantizer:
             floor = self.constant("quantized/tiny", np.float32(_TINY))
             source = self.add("Abs", [source], f"{name}/magnitude")
         largest = self.add("ReduceMax", [source, last_axis], f"{name}/largest", keepdims=1)
-        return self.add("Max", [largest, floor], f"{name}/peak")
+        return self.add("Clip", [largest, floor], f"{name}/peak")
 
     def one(self) -> str:
         """Return a 1 that no engine folds into a constant: T/T.

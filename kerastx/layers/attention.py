@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerastx.layers.dropout import Dropout
@@ -15,20 +16,22 @@ from kerastx.layers.projection import Projection, add_bias
 MASKED_SCORE = -1e4
 
 
-def dot_product_attention(query, key, value, *, attention_mask=None, dropout=None):
-    """Return softmax(QKᵀ/√H + M)V.
+def dot_product_attention(query, key, value, *, scale=None, attention_mask=None, dropout=None):
+    """Return softmax(scale · QKᵀ + M)V.
 
     Args:
         query: float (B, N, T, H).
         key, value: float (B, N, S, H).
+        scale: of the scores; None = 1/√H.
         attention_mask: bool, broadcastable to (B, N, T, S), True = may attend; None = everything may.
         dropout: callable applied to the attention weights, or None.
 
     Returns:
         Float (B, N, T, H).
     """
-    scale = 1.0 / math.sqrt(query.shape[-1])
-    scores = ops.cast(ops.matmul(query * scale, ops.swapaxes(key, -1, -2)), "float32")
+    scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
+    query = query if scale == 1.0 else query * scale
+    scores = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")
     if attention_mask is not None:
         # Added, not selected: a float add stays inside the mobile CPU delegate, a boolean select does not.
         scores = scores + (1.0 - ops.cast(attention_mask, "float32")) * MASKED_SCORE
@@ -79,41 +82,53 @@ class SelfAttention(keras.layers.Layer):
         self.dropout.build((None, self.num_heads, None, None))
 
     def call(self, states, attention_mask=None, query_positions=None, training=None):
-        if query_positions is None:
-            query, key, value = self._project(states)
-        else:
-            query, key, value = self._project_some(states, query_positions, training)
-            attention_mask = _mask_of(attention_mask, query_positions)
         if self.first_token_only:
-            query = query[:, :, :1]
+            chosen = states[:, :1]
+            query, key, value = self._project_apart(chosen, states, training)
             attention_mask = None if attention_mask is None else attention_mask[:, :, :1]
+        elif query_positions is not None:
+            chosen = gather_positions(states, query_positions)
+            query, key, value = self._project_apart(chosen, states, training)
+            attention_mask = _mask_of(attention_mask, query_positions)
+        else:
+            chosen = states
+            query, key, value = self._project(states, training)
         context = dot_product_attention(
             query,
             key,
             value,
+            scale=None if training else 1.0,
             attention_mask=attention_mask,
             dropout=lambda weights: self.dropout(weights, training=training),
         )
-        batch, _, length, _ = ops.shape(query)
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
-        return ops.reshape(self.output_projection(context), (batch, length, self.hidden_dim))
+        shape = (-1, 1, self.hidden_dim) if self.first_token_only else ops.shape(chosen)
+        return ops.reshape(self.output_projection(context), shape)
 
-    def _project(self, states):
+    def _project(self, states, training):
         # Folded to (B·T, 3D), then one reshape and one transpose for all three: (B, 3N, T, H).
-        fused = self.qkv(ops.reshape(states, (-1, self.hidden_dim)))
+        fused = self._linear(states, slice(0, 3 * self.hidden_dim), training)
         return ops.split(self._split_heads(fused, ops.shape(states)), 3, axis=1)
 
-    def _project_some(self, states, query_positions, training):
+    def _project_apart(self, chosen, states, training):
+        """Return the query of `chosen`, (B, Q, D), and keys and values of `states`: by slices of the one kernel."""
         D = self.hidden_dim
-        chosen = gather_positions(states, query_positions)
+        query = self._split_heads(self._linear(chosen, slice(0, D), training), ops.shape(chosen))
+        both = self._split_heads(self._linear(states, slice(D, 3 * D), training), ops.shape(states))
+        return query, *ops.split(both, 2, axis=1)
 
-        def project(x, columns):
-            kernel = ops.cast(self.qkv.kernel[:, columns], x.dtype)
-            product = ops.matmul(ops.reshape(x, (-1, D)), kernel)
-            return self._split_heads(add_bias(product, self.qkv.bias[columns], training=training), ops.shape(x))
+    def _linear(self, x, columns, training):
+        """Return some columns of the projection of x: float (B, T, D) -> float (B·T, kD).
 
-        key, value = ops.split(project(states, slice(D, None)), 2, axis=1)
-        return project(chosen, slice(0, D)), key, value
+        Outside of training queries come scaled by 1/√H: in a file the scale is part of the weights, and costs nothing.
+        """
+        kernel, bias = self.qkv.kernel, self.qkv.bias
+        if not training and columns.start == 0:
+            scale = np.ones(3 * self.hidden_dim, "float32")
+            scale[: self.hidden_dim] = 1.0 / math.sqrt(self.hidden_dim // self.num_heads)
+            kernel, bias = kernel * ops.cast(scale, kernel.dtype), bias * ops.cast(scale, bias.dtype)
+        kernel = ops.cast(kernel[:, columns], x.dtype)
+        return add_bias(ops.matmul(ops.reshape(x, (-1, self.hidden_dim)), kernel), bias[columns], training=training)
 
     def _split_heads(self, flat, shape):
         """Return (B, kN, T, H) of (B·T, kD)."""

@@ -67,6 +67,15 @@ def test_equal_weights_may_be_stored_once(make_checkpoint):
     check_weights(checkpoint.model, constants)
 
 
+@pytest.mark.parametrize("parts", [(64,) * 3, (64, 128)])
+def test_a_projection_may_be_stored_in_parts(small, constants, parts):
+    qkv = "encoder_block_0/attention/qkv/kernel"
+    slices = [Constant(f"slice{number}", (columns, 64), "float32") for number, columns in enumerate(parts)]
+    check_weights(small.model, [*without(constants, qkv), *slices])
+    with pytest.raises(ExportError, match=rf"lost the weights {qkv} \(64, 192\)$"):
+        check_weights(small.model, [*without(constants, qkv), *slices[1:]])
+
+
 @pytest.mark.parametrize(
     ("recipe", "dtype"),
     [("fp32", "float32"), ("fp16", "float16"), ("dynamic_wi8_afp32", "int8"), ("dynamic_wi8_afp32", "uint8")],

@@ -18,13 +18,26 @@ def locked(file: str | os.PathLike[str], *, busy: str) -> Iterator[None]:
     Raises:
         KerastxError: with the text `busy`, when another process holds it.
     """
-    with Path(file).open("ab") as stream:
-        if not try_lock(stream.fileno()):
-            raise KerastxError(busy)
-        try:
-            yield
-        finally:
-            Path(file).unlink(missing_ok=True)
+    path = Path(file)
+    while True:
+        with path.open("ab") as stream:
+            if not try_lock(stream.fileno()):
+                raise KerastxError(busy)
+            if not is_same(stream.fileno(), path):  # it was removed between open and lock
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def is_same(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(descriptor: int) -> bool:

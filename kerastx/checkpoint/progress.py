@@ -103,6 +103,11 @@ def load_step(folder: Path, checkpoint: Checkpoint, settings: dict[str, Any]) ->
     digests = (config.get("sha256"), values["sha256"])
     if not all(isinstance(entry, dict) for entry in (*digests, values["settings"], values["state"])):
         raise CheckpointError(f"{folder}: the step checkpoint is incomplete or altered")
+    if unknown := sorted(set(settings) - set(values["settings"])):
+        raise SettingsChangedError(
+            f"{folder}: written by another version of kerastx, which did not record {', '.join(unknown)}; it cannot be "
+            "resumed exactly, start anew"
+        )
     differences = [
         f"{name} was {values['settings'].get(name)!r}, is {settings.get(name)!r}"
         for name in sorted({*settings, *values["settings"]})

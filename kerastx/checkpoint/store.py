@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from kerastx.checkpoint.weights import assign_weights, read_arrays, weight_arrays, write_arrays
+from kerastx.checkpoint.weights import assign_weights, non_finite_weights, read_arrays, weight_arrays, write_arrays
 from kerastx.errors import CheckpointError
 from kerastx.models.classifier import build_classifier
 from kerastx.models.config import EncoderConfig
@@ -128,6 +128,8 @@ def replace_folder(temporary: Path, path: Path) -> None:
 
 def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str, Any] | None = None) -> None:
     """Write the files of a checkpoint into an existing folder, config.json last: it says that the rest is whole."""
+    if broken := non_finite_weights(checkpoint.model):
+        raise CheckpointError(f"{folder}: {len(broken)} weights hold NaN or infinity, first {broken[0]}; not written")
     digest = write_arrays(folder / "model.safetensors", weight_arrays(checkpoint.model))
     checkpoint.tokenizer.save(folder / "tokenizer.json")
     write_json(

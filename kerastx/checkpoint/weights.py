@@ -20,6 +20,11 @@ def weight_arrays(model: keras.Model) -> dict[str, np.ndarray]:
     return _arrays(model.weights)
 
 
+def non_finite_weights(model: keras.Model) -> list[str]:
+    """Return the paths of weights that hold NaN or infinity."""
+    return [variable.path for variable in model.weights if not _finite(keras.ops.convert_to_numpy(variable))]
+
+
 def random_state_arrays(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the seed state of every layer that draws random numbers, under the layer's path."""
     return {path: np.asarray(state) for path, state in _seed_states(model)}

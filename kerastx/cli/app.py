@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output has gone (`kerastx run ... | head`): nothing is wrong.
         sys.exit(0)
     except OSError as error:
-        _fail(str(error), 1)
+        _fail(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error), 1)
     except SystemExit as done:
         # Typer gets to see a broken pipe first, and calls it a failure.
         if isinstance(done.__context__, BrokenPipeError):

@@ -14,6 +14,7 @@ from kerastx.cli.options import (
     Force,
     Json,
     LabelColumn,
+    LearningRate,
     Precision,
     Precisions,
     Seed,
@@ -36,7 +37,7 @@ def classify(
     output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
     dev: Dev = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 3,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 3e-4,
+    learning_rate: LearningRate = 3e-4,
     batch_size: BatchSize = 32,
     max_length: Annotated[int, typer.Option("--max-length", min=3, help="Tokens kept of a text.")] = 128,
     limit: Annotated[
@@ -47,7 +48,10 @@ def classify(
     ] = False,
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
-    freeze: Annotated[int, typer.Option("--freeze", min=0, help="Keep embeddings and this many first blocks.")] = 0,
+    freeze: Annotated[
+        int,
+        typer.Option("--freeze", min=0, help="First blocks, and embeddings, that are not trained."),
+    ] = 0,
     dropout_rate: Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")] = None,
     length_buckets: Annotated[
         bool, typer.Option("--length-buckets/--pad-to-max", help="Batches of like length, or all of --max-length.")

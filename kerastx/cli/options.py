@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,19 @@ class Precisions(StrEnum):
     bfloat16 = "bfloat16"
 
 
+def _positive(value: float | None) -> float | None:
+    """Refuse what a range cannot: NaN compares as neither too small nor too large."""
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter(f"expected a number above 0, got {value:g}")
+    return value
+
+
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", callback=_positive, help="Peak of the schedule; it warms up and decays.")
+]
+Minutes = Annotated[
+    float | None, typer.Option("--minutes", callback=_positive, help="Wall-clock time to train, checkpoints included.")
+]
 Precision = Annotated[
     Precisions, typer.Option("--precision", help="Of matrix products; auto: bfloat16 where the CPU has it.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Accumulate, BatchSize, Force, Json, Precision, Precisions, Seed
+from kerastx.cli.options import Accumulate, BatchSize, Force, Json, LearningRate, Minutes, Precision, Precisions, Seed
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -30,12 +30,12 @@ def pretrain(
     output: Annotated[Path, typer.Option("--output", help="Folder of the run, then of the checkpoint.")],
     preset: Annotated[Preset | None, typer.Option("--preset", help="Size of the model [mini].")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Updates to make.")] = None,
-    minutes: Annotated[float | None, typer.Option("--minutes", help="Wall-clock time to train.")] = None,
+    minutes: Minutes = None,
     start: Annotated[Path | None, typer.Option("--from", help="Checkpoint to go on from, on a new corpus.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was cut.")] = False,
     batch_size: BatchSize = 32,
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens of a pair.")] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Peak of the schedule.")] = 5e-4,
+    learning_rate: LearningRate = 5e-4,
     whole_word: Annotated[bool, typer.Option("--whole-word", help="Mask whole words.")] = False,
     norm: Annotated[Norm | None, typer.Option("--norm", help="Where the norms stand [post-norm].")] = None,
     dropout_rate: Annotated[

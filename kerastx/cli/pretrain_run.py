@@ -34,7 +34,6 @@ from kerastx.training.pretrain import PretrainingPlan, pretrain
 
 VALIDATION_BATCHES = 20
 REPORT_EVERY = 50
-LOCK = ".lock"
 DROPOUT_RATE = 0.1  # as BERT
 COSTS = {"wait_share": "of the last row's time waiting for batches", "checkpoint_share": "of the time saving"}
 
@@ -85,10 +84,11 @@ def run_pretraining(request: PretrainRequest) -> dict[str, float]:
     )
     validation = _validation(batches)
     batches()  # complains before anything is replaced
-    _claim_output(request)
     say(f"training in {request.precision}" + (", several short pairs in a row" if request.pack else ""))
     busy = f"{request.output}: another process is training this run; wait for it, or choose another output"
-    with locked(request.output / LOCK, busy=busy):
+    request.output.parent.mkdir(parents=True, exist_ok=True)
+    with locked(request.output.with_name(f".{request.output.name}.lock"), busy=busy):
+        _claim_output(request)
         logs = _train(request, store, checkpoint, batches, validation)
     say(describe_result(request.output, logs, store))
     return logs
@@ -245,7 +245,7 @@ def _is_run(output: Path) -> bool:
     """Whether a run was started here: it has steps, or was cut before the first of them."""
     if not output.is_dir():
         return False
-    known = {"steps", LOCK, bad_batch.FILE}
+    known = {"steps", bad_batch.FILE}
     return bool(step_folders(output)) or all(path.name in known or is_record(path.name) for path in output.iterdir())
 
 

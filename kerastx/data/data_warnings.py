@@ -130,11 +130,12 @@ def store_warnings(report: StoreReport) -> list[str]:
         )
     if documents.num_above(1) < 2:
         lines.append(
-            f"{plural(documents.num_above(1), 'document')} of two sentences: pretrain needs two and refuses the store"
+            f"only {plural(documents.num_above(1), 'document')} of two or more sentences: pretrain needs two such and "
+            "refuses the store; prepare the text with another --documents"
         )
     elif documents.num_above(1) < MINIMUM_DOCUMENTS:
         lines.append(
-            f"{plural(documents.num_above(1), 'document')} of two sentences, below {MINIMUM_DOCUMENTS}: "
+            f"{plural(documents.num_above(1), 'document')} of two or more sentences, below {MINIMUM_DOCUMENTS}: "
             "nothing is held out and pretraining has no validation loss"
         )
     unused = 1.0 - (report.used_tokens + report.num_never_used) / store.tokenizer.vocabulary_size

@@ -23,7 +23,12 @@ class WaitMeter:
         """Return the same elements; put it behind `prefetch`, or the work is taken for waiting."""
         # A zip asks its datasets one after the other.
         before, after = self._endless(self._ask), self._endless(self._get)
-        return tf.data.Dataset.zip((before, dataset, after)).map(lambda before, element, after: element)
+        # Rewritten to run ahead, the last map would ask for the next element while nobody waits for it.
+        options = tf.data.Options()
+        options.experimental_optimization.map_parallelization = False
+        options.experimental_optimization.inject_prefetch = False
+        watched = tf.data.Dataset.zip((before, dataset, after)).map(lambda before, element, after: element)
+        return watched.with_options(options)
 
     def _endless(self, function) -> tf.data.Dataset:
         def note(step: tf.Tensor) -> tf.Tensor:

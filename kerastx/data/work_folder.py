@@ -12,7 +12,7 @@ from typing import Any
 
 from kerastx.data.store import MANIFEST
 from kerastx.errors import DataError
-from kerastx.locks import try_lock
+from kerastx.locks import is_same, try_lock
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-prepare-1"
@@ -86,7 +86,7 @@ class WorkFolder:
             if not try_lock(lock.fileno()):
                 lock.close()
                 raise DataError(f"{self._output}: another kerastx prepare is working on it")
-            if _is_same(lock.fileno(), self._folder / LOCK):
+            if is_same(lock.fileno(), self._folder / LOCK):
                 return lock
             lock.close()  # it was removed between open and lock
 
@@ -132,10 +132,3 @@ def _write(file: Path, text: str) -> None:
     temporary = file.with_suffix(".tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False

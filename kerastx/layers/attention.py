@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerastx.layers.dropout import Dropout
@@ -56,7 +55,8 @@ class SelfAttention(keras.layers.Layer):
         first_token_only: answer for the first token alone, (B, 1, D); it still attends to all.
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
-    query_positions int32 (B, Q) it answers for these alone, (B, Q, D), and projects no other query.
+    query_positions int32 (B, Q) it answers for these alone, (B, Q, D), and projects no other query; the mask is then
+    (B, 1, 1, T) or (B, 1, T, T).
     """
 
     def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, first_token_only: bool = False, **kwargs):
@@ -124,9 +124,10 @@ class SelfAttention(keras.layers.Layer):
         """
         kernel, bias = self.qkv.kernel, self.qkv.bias
         if not training and columns.start == 0:
-            scale = np.ones(3 * self.hidden_dim, "float32")
-            scale[: self.hidden_dim] = 1.0 / math.sqrt(self.hidden_dim // self.num_heads)
-            kernel, bias = kernel * ops.cast(scale, kernel.dtype), bias * ops.cast(scale, bias.dtype)
+            D = self.hidden_dim
+            of_query = ops.full((D,), 1.0 / math.sqrt(D // self.num_heads), dtype=kernel.dtype)
+            scale = ops.concatenate([of_query, ops.ones((2 * D,), dtype=kernel.dtype)])
+            kernel, bias = kernel * scale, bias * scale
         kernel = ops.cast(kernel[:, columns], x.dtype)
         return add_bias(ops.matmul(ops.reshape(x, (-1, self.hidden_dim)), kernel), bias[columns], training=training)
 

@@ -14,6 +14,8 @@ import keras
 from kerastx.errors import KerastxError
 from kerastx.training.schedules import WarmupLinearDecay
 
+WAY_OUT = "lower the learning rate"
+
 
 class TrainingStoppedError(KerastxError):
     """Training cannot go on; the message says at which step and why."""
@@ -98,9 +100,7 @@ class StopOnNaN(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if not math.isfinite((logs or {}).get("loss", 0.0)):
             step = self.batch // batches_per_step(self.model) + 1
-            raise TrainingStoppedError(
-                f"the loss is not finite at step {step}{self.explain(self.batch)}; lower the learning rate"
-            )
+            raise TrainingStoppedError(f"the loss is not finite at step {step}{self.explain(self.batch)}; {WAY_OUT}")
         self.batch += 1
 
 

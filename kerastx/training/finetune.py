@@ -30,11 +30,14 @@ def finetune_classifier(
         dataset: finite tf.data of (inputs, {"logits": int32 (B,)}), with a known cardinality.
         epochs: passes over it.
         learning_rate: peak of the schedule.
-        accumulate: batches that make one update.
+        accumulate: batches that make one update; what is left at the end and fills none is not learned from.
         validation: finite tf.data of the same, scored after each pass, or None.
         callbacks: to show progress.
     """
-    updates = max(1, int(dataset.cardinality()) * epochs // accumulate)
+    batches = int(dataset.cardinality()) * epochs
+    if accumulate > batches:
+        raise ValueError(f"accumulate must be at most the {batches} batches of the training, got {accumulate}.")
+    updates = batches // accumulate
     model.compile(
         adamw(learning_rate, updates, accumulate=accumulate),
         loss={"logits": cross_entropy()},

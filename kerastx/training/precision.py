@@ -1,7 +1,7 @@
 """Which numbers to multiply while training: bfloat16 where the CPU has instructions for it, else float32.
 
-Weights, optimizer, norms, softmax and losses stay float32 either way (Keras' mixed_bfloat16 policy); what a run
-writes is float32.
+Weights, optimizer, norms, softmax and losses stay float32 either way; products, biases and what flows between them
+are bfloat16 (Keras' mixed_bfloat16 policy). What a run writes is float32.
 """
 
 from __future__ import annotations

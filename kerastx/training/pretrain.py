@@ -21,14 +21,17 @@ from kerastx.checkpoint.progress import (
     step_folders,
 )
 from kerastx.checkpoint.store import Checkpoint, write_checkpoint_files
+from kerastx.checkpoint.weights import non_finite_weights
 from kerastx.errors import CheckpointError
 from kerastx.training.callbacks import (
+    WAY_OUT,
     PeriodicSave,
     StopAtStep,
     StopOnNaN,
     Throughput,
     TimeBudget,
     TrainingLog,
+    TrainingStoppedError,
     read_log,
 )
 from kerastx.training.losses import pretraining_losses
@@ -122,6 +125,11 @@ def pretrain(
         return progress.state["seconds"] + time.monotonic() - start
 
     def save(step: int) -> None:
+        if non_finite_weights(model):
+            batch = step * plan.accumulate - 1
+            raise TrainingStoppedError(
+                f"weights are not finite after step {step}{explain(batch)}{_last_checkpoint(output)}; {WAY_OUT}"
+            )
         state = {"seconds": seconds(), "total_steps": schedule.total_steps}
         save_step(output, checkpoint, Progress(step=step, settings=plan.settings, state=state), keep=plan.keep)
 
@@ -141,7 +149,7 @@ def pretrain(
     # Of a run that has no step left: the row it ended with.
     rows = read_log(output / "training.csv")
     logs = {name: float(value) for name, value in rows[-1].items() if value} if rows else {}
-    if plan.minutes is not None or progress.step < schedule.total_steps:
+    if progress.step < schedule.total_steps or _has_time(plan, progress):
         history = model.fit(
             dataset(progress.step * plan.accumulate),
             initial_epoch=progress.step // plan.report_every,
@@ -159,6 +167,10 @@ def pretrain(
     logs |= {**facts, "steps": int(optimizer.iterations), "seconds": seconds()}
     write_checkpoint_files(output, checkpoint, {"training": {"settings": plan.settings, "logs": logs}})
     return logs
+
+
+def _has_time(plan: PretrainingPlan, progress: Progress) -> bool:
+    return plan.minutes is not None and progress.state["seconds"] < 60 * plan.minutes
 
 
 def _last_checkpoint(output: Path) -> str:

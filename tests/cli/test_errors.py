@@ -94,6 +94,17 @@ CASES = {
         2,
         "dropout_rate must be in [0, 1)",
     ),
+    "a learning rate below zero": (
+        "pretrain --data {0}/store --output {0}/out --steps 1 --learning-rate -1",
+        2,
+        "--learning-rate",
+    ),
+    "a learning rate that is no number": (
+        "finetune classify --train {0}/rows.tsv --from {0} --output {0}/out --learning-rate nan",
+        2,
+        "--learning-rate",
+    ),
+    "no minutes": ("pretrain --data {0}/store --output {0}/out --minutes 0", 2, "--minutes"),
     "resume and force": ("pretrain --data {0} --output {0}/out --steps 1 --resume --force", 2, "give one"),
     "unknown preset": ("pretrain --data {0} --output {0}/out --steps 1 --preset huge", 2, "huge"),
     "missing rows": (
@@ -176,24 +187,16 @@ def test_a_run_that_another_process_trains_is_left_alone(files, kerastx):
     from kerastx.locks import locked
 
     output = files / "run"
-    (output / "steps").mkdir(parents=True)
-    arguments = (
-        "pretrain",
-        "--data",
-        files / "store",
-        "--output",
-        output,
-        "--steps",
-        1,
-        "--preset",
-        "tiny",
-        "--resume",
-    )
-    with locked(output / ".lock", busy="not here"):
-        code, _, error = kerastx(*arguments, "--max-length", 16)
-    assert code == 1
-    assert "another process is training this run" in error.splitlines()[-1]
-    assert not list((output / "steps").iterdir())
+    step = output / "steps" / "step-000000001"
+    step.mkdir(parents=True)
+    arguments = ("pretrain", "--data", files / "store", "--output", output, "--preset", "tiny", "--max-length", 16)
+    with locked(files / ".run.lock", busy="not here"):
+        for way in ("--resume", "--force"):
+            code, _, error = kerastx(*arguments, "--steps", 1, way)
+            assert code == 1
+            assert "another process is training this run" in error.splitlines()[-1]
+    assert step.is_dir()
+    assert not (files / ".run.lock").exists()
 
 
 def test_a_loss_that_is_not_finite_names_step_documents_and_checkpoint(files, kerastx):

@@ -135,7 +135,7 @@ def test_a_finished_run_keeps_its_scores_when_it_is_resumed(store, unbroken):
     assert after["steps"] == before["steps"]
 
 
-@pytest.mark.parametrize("wrong", [("--from", "nowhere"), ("--seed", "-1")])
+@pytest.mark.parametrize("wrong", [("--data", "nowhere"), ("--seed", "-1")])
 def test_force_with_a_mistake_deletes_nothing(store, unbroken, wrong):
     before = {path: path.read_bytes() for path in unbroken.rglob("*") if path.is_file()}
     result = run(command(store, unbroken, "--force", *wrong))

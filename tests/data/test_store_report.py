@@ -84,13 +84,13 @@ def test_what_is_wrong_is_said_in_words(small_store):
     lines = " | ".join(store_warnings(report_store(small_store)))
     assert "2 documents (40.0%) that repeat an earlier one; most often, 3 times: 'red cat. blue cat.'" in lines
     assert "40.0% of the documents have one sentence and give no pair" in lines
-    assert "3 documents of two sentences, below 100: nothing is held out" in lines
+    assert "3 documents of two or more sentences, below 100: nothing is held out" in lines
     assert "29 tokens in all" in lines
 
 
 def test_a_store_that_pretraining_refuses_is_noticed(make_numbered_store):
     lines = store_warnings(report_store(make_numbered_store([[3, 3], [4]])))
-    assert "1 document of two sentences: pretrain needs two and refuses the store" in lines
+    assert any(line.startswith("only 1 document of two or more sentences: pretrain needs two") for line in lines)
 
 
 def test_single_sentences_unused_and_unknown_tokens_are_noticed(tmp_path, small_store):
@@ -100,5 +100,5 @@ def test_single_sentences_unused_and_unknown_tokens_are_noticed(tmp_path, small_
     assert "of the tokens are [UNK]: the tokenizer does not know this text" in lines
     assert "66.7% of the documents have one sentence and give no pair" in lines
     assert "of the vocabulary never occurs" in lines
-    assert "2 documents of two sentences, below 100" in lines
+    assert "2 documents of two or more sentences, below 100" in lines
     assert "25.0% of the sentences are longer than 17 tokens and are cut" in lines

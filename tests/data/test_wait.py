@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from kerastx.data.wait import WaitMeter
@@ -33,6 +34,18 @@ def test_a_consumer_that_is_slower_does_not_wait():
     for _ in meter.watch(source()):
         time.sleep(0.03)
     assert meter.seconds < 0.3  # 20 x 0.03 s were spent elsewhere
+
+
+def test_what_is_measured_is_the_time_blocked_in_next():
+    """A consumer that takes three quarters of the producer's time, as tf.data itself runs ahead where it can."""
+    meter, blocked = WaitMeter(), 0.0
+    elements = iter(meter.watch(source()))
+    for _ in range(20):
+        begin = time.perf_counter()
+        next(elements)
+        blocked += time.perf_counter() - begin
+        time.sleep(0.0075)
+    assert meter.seconds == pytest.approx(blocked, abs=0.15)
 
 
 def test_cardinality_and_spec_stay():

@@ -48,3 +48,9 @@ def test_accumulated_batches_train_too():
 def test_more_frozen_blocks_than_there_are():
     with pytest.raises(ValueError, match="expected 0 to 2 frozen encoder blocks, got 3"):
         freeze_layers(build_classifier(CONFIG, num_classes=2), 3)
+
+
+def test_more_accumulated_batches_than_there_are():
+    model = build_classifier(CONFIG, num_classes=2)
+    with pytest.raises(ValueError, match="accumulate must be at most the 8 batches of the training, got 9"):
+        finetune_classifier(model, dataset(), epochs=2, learning_rate=1e-3, accumulate=9)

@@ -128,8 +128,10 @@ class SelfAttention(keras.layers.Layer):
             of_query = ops.full((D,), 1.0 / math.sqrt(D // self.num_heads), dtype=kernel.dtype)
             scale = ops.concatenate([of_query, ops.ones((2 * D,), dtype=kernel.dtype)])
             kernel, bias = kernel * scale, bias * scale
-        kernel = ops.cast(kernel[:, columns], x.dtype)
-        return add_bias(ops.matmul(ops.reshape(x, (-1, self.hidden_dim)), kernel), bias[columns], training=training)
+        if columns != slice(0, 3 * self.hidden_dim):
+            kernel, bias = kernel[:, columns], bias[columns]
+        product = ops.matmul(ops.reshape(x, (-1, self.hidden_dim)), ops.cast(kernel, x.dtype))
+        return add_bias(product, bias, training=training)
 
     def _split_heads(self, flat, shape):
         """Return (B, kN, T, H) of (B·T, kD)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -21,6 +23,8 @@ from kerastx_export.trace import input_specs, serving_function
 # The newest that tf2onnx writes; the fusion raises it.
 TF2ONNX_OPSET = 18
 STANDARD_DOMAINS = ("", "ai.onnx")
+SMALL_CONSTANT = 8  # elements of what is no weight: shapes, axes, factors
+_NUMBERED = re.compile(r"__(\d+)")
 
 
 def convert(model: keras.Model) -> onnx.ModelProto:
@@ -39,6 +43,7 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     fused.graph.name = model.name
     fused.graph.doc_string = fused.doc_string = ""
     _name_sizes(fused)
+    _renumber(fused)
     check(fused)
     return fused
 
@@ -80,6 +85,31 @@ def _name_sizes(model: onnx.ModelProto) -> None:
         for size, letter in zip(sizes, "BT", strict=True):
             if not size.dim_value:
                 size.dim_param = letter
+
+
+def _renumber(model: onnx.ModelProto) -> None:
+    """Give names that do not depend on what the process converted before, so that the size of a file does not.
+
+    tf2onnx counts names through a whole process, and of equal small constants it keeps any one. Both are numbered
+    anew, in order of appearance.
+    """
+    small = {tensor.name for tensor in model.graph.initializer if math.prod(tensor.dims) <= SMALL_CONSTANT}
+    numbers: dict[str, int] = {}
+
+    def number(key: str) -> int:
+        return numbers.setdefault(key, len(numbers) + 1)
+
+    def renamed(name: str) -> str:
+        if name in small:
+            return f"constant__{number(name)}"
+        return _NUMBERED.sub(lambda found: f"__{number(found[1])}", name)
+
+    for node in model.graph.node:
+        node.name = renamed(node.name)
+        node.input[:] = [renamed(name) for name in node.input]
+        node.output[:] = [renamed(name) for name in node.output]
+    for tensor in (*model.graph.initializer, *model.graph.value_info):
+        tensor.name = renamed(tensor.name)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import keras
 from keras import ops
 
 from kerastx.layers.dropout import Dropout
-from kerastx.layers.gathering import gather_positions
 from kerastx.layers.projection import Projection, add_bias
 
 # Large enough that exp() of it is exactly 0 beside any real score, small enough to survive int8 and half precision.
@@ -38,13 +37,6 @@ def dot_product_attention(query, key, value, *, scale=None, attention_mask=None,
     return ops.matmul(weights if dropout is None else dropout(weights), value)
 
 
-def _mask_of(attention_mask, query_positions):
-    """Return the rows of a mask, bool (B, 1, T or 1, S), that belong to the queries at `query_positions`."""
-    if attention_mask is None or attention_mask.shape[2] == 1:
-        return attention_mask
-    return ops.expand_dims(gather_positions(ops.squeeze(attention_mask, 1), query_positions), 1)
-
-
 @keras.saving.register_keras_serializable("kerastx")
 class SelfAttention(keras.layers.Layer):
     """Multi-head self-attention with one fused projection for query, key and value.
@@ -52,23 +44,21 @@ class SelfAttention(keras.layers.Layer):
     Args:
         num_heads: N; must divide the hidden size D.
         dropout_rate: of the attention weights, while training.
-        first_token_only: answer for the first token alone, (B, 1, D); it still attends to all.
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
-    query_positions int32 (B, Q) it answers for these alone, (B, Q, D), and projects no other query; the mask is then
-    (B, 1, 1, T) or (B, 1, T, T).
+    query_states float (B, Q, D), some of the states, it answers for these alone, (B, Q, D), and projects no other
+    query; the mask is then broadcastable to (B, N, Q, T).
     """
 
-    def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, first_token_only: bool = False, **kwargs):
+    def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         if num_heads < 1:
             raise ValueError(f"num_heads must be at least 1, got {num_heads=}.")
         self.num_heads = num_heads
         self.dropout_rate = dropout_rate
-        self.first_token_only = first_token_only
         self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
-    def build(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
+    def build(self, states_shape, attention_mask_shape=None, query_states_shape=None):
         hidden_dim = states_shape[-1]
         if hidden_dim % self.num_heads:
             raise ValueError(
@@ -81,18 +71,12 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(states_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, states, attention_mask=None, query_positions=None, training=None):
-        if self.first_token_only:
-            chosen = states[:, :1]
-            query, key, value = self._project_apart(chosen, states, training)
-            attention_mask = None if attention_mask is None else attention_mask[:, :, :1]
-        elif query_positions is not None:
-            chosen = gather_positions(states, query_positions)
-            query, key, value = self._project_apart(chosen, states, training)
-            attention_mask = _mask_of(attention_mask, query_positions)
-        else:
-            chosen = states
+    def call(self, states, attention_mask=None, query_states=None, training=None):
+        if query_states is None:
+            query_states = states
             query, key, value = self._project(states, training)
+        else:
+            query, key, value = self._project_apart(query_states, states, training)
         context = dot_product_attention(
             query,
             key,
@@ -102,7 +86,8 @@ class SelfAttention(keras.layers.Layer):
             dropout=lambda weights: self.dropout(weights, training=training),
         )
         context = ops.reshape(ops.transpose(context, (0, 2, 1, 3)), (-1, self.hidden_dim))
-        shape = (-1, 1, self.hidden_dim) if self.first_token_only else ops.shape(chosen)
+        length = query_states.shape[1]
+        shape = ops.shape(query_states) if length is None else (-1, length, self.hidden_dim)
         return ops.reshape(self.output_projection(context), shape)
 
     def _project(self, states, training):
@@ -110,10 +95,10 @@ class SelfAttention(keras.layers.Layer):
         fused = self._linear(states, slice(0, 3 * self.hidden_dim), training)
         return ops.split(self._split_heads(fused, ops.shape(states)), 3, axis=1)
 
-    def _project_apart(self, chosen, states, training):
-        """Return the query of `chosen`, (B, Q, D), and keys and values of `states`: by slices of the one kernel."""
+    def _project_apart(self, query_states, states, training):
+        """Return the query of some states, and keys and values of all: by slices of the one kernel."""
         D = self.hidden_dim
-        query = self._split_heads(self._linear(chosen, slice(0, D), training), ops.shape(chosen))
+        query = self._split_heads(self._linear(query_states, slice(0, D), training), ops.shape(query_states))
         both = self._split_heads(self._linear(states, slice(D, 3 * D), training), ops.shape(states))
         return query, *ops.split(both, 2, axis=1)
 
@@ -139,15 +124,8 @@ class SelfAttention(keras.layers.Layer):
         heads = ops.reshape(flat, (shape[0], shape[1], flat.shape[-1] // head_dim, head_dim))
         return ops.transpose(heads, (0, 2, 1, 3))
 
-    def compute_output_shape(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
-        if query_positions_shape is not None:
-            return (*query_positions_shape, states_shape[2])
-        return (states_shape[0], 1 if self.first_token_only else states_shape[1], states_shape[2])
+    def compute_output_shape(self, states_shape, attention_mask_shape=None, query_states_shape=None):
+        return query_states_shape or states_shape
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "dropout_rate": self.dropout_rate,
-            "first_token_only": self.first_token_only,
-        }
+        return {**super().get_config(), "num_heads": self.num_heads, "dropout_rate": self.dropout_rate}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from kerastx.layers.attention import SelfAttention
 from kerastx.layers.dropout import Dropout
@@ -28,7 +29,8 @@ class EncoderBlock(keras.layers.Layer):
             reads nothing but that.
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
-    query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all.
+    query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all, and the mask is
+    (B, 1, 1, T) or (B, 1, T, T).
     """
 
     def __init__(
@@ -54,13 +56,7 @@ class EncoderBlock(keras.layers.Layer):
         self.epsilon = epsilon
         self.first_token_only = first_token_only
         policy = self.dtype_policy
-        self.attention = SelfAttention(
-            num_heads,
-            dropout_rate=dropout_rate,
-            first_token_only=first_token_only,
-            name="attention",
-            dtype=policy,
-        )
+        self.attention = SelfAttention(num_heads, dropout_rate=dropout_rate, name="attention", dtype=policy)
         self.attention_norm = LayerNormalization(epsilon=epsilon, name="attention_norm", dtype=policy)
         self.feed_forward = FeedForward(intermediate_dim, activation=activation, name="feed_forward", dtype=policy)
         self.feed_forward_norm = LayerNormalization(epsilon=epsilon, name="feed_forward_norm", dtype=policy)
@@ -79,24 +75,34 @@ class EncoderBlock(keras.layers.Layer):
             layer.build(states_shape)
 
     def call(self, states, attention_mask=None, query_positions=None, training=None):
-        def attend(x):
-            x = self.attention(x, attention_mask=attention_mask, query_positions=query_positions, training=training)
+        answers_all = query_positions is None and not self.first_token_only
+
+        def choose(x):  # (B, T, ...) -> (B, Q, ...)
+            return x[:, :1] if query_positions is None else gather_positions(x, query_positions)
+
+        if not answers_all and attention_mask is not None and attention_mask.shape[2] != 1:
+            attention_mask = ops.expand_dims(choose(ops.squeeze(attention_mask, 1)), 1)
+
+        def attend(x, query_states):
+            x = self.attention(x, attention_mask=attention_mask, query_states=query_states, training=training)
             return self.attention_dropout(x, training=training)
 
         def transform(x):
             return self.feed_forward_dropout(self.feed_forward(x), training=training)
 
-        residual = states if query_positions is None else gather_positions(states, query_positions)
-        if self.first_token_only:
-            residual = states[:, :1]
+        chosen = None if answers_all else choose(states)
+        residual = states if answers_all else chosen
         if self.norm == "post-norm":
-            states = self.attention_norm(residual + attend(states))
+            states = self.attention_norm(residual + attend(states, chosen))
             return self.feed_forward_norm(states + transform(states))
-        states = residual + attend(self.attention_norm(states))
+        normed = self.attention_norm(states)
+        states = residual + attend(normed, None if answers_all else choose(normed))
         return states + transform(self.feed_forward_norm(states))
 
     def compute_output_shape(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
-        return self.attention.compute_output_shape(states_shape, attention_mask_shape, query_positions_shape)
+        if query_positions_shape is not None:
+            return (*query_positions_shape, states_shape[-1])
+        return (states_shape[0], 1 if self.first_token_only else states_shape[1], states_shape[-1])
 
     def get_config(self):
         return {

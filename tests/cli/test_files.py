@@ -17,15 +17,18 @@ from small_classifier import LABELS, small_classifier, small_texts
 
 from kerastx.artifact import read_manifest
 from kerastx.checkpoint.store import save_checkpoint
+from kerastx.cli.run import _batches
 from kerastx.runtime.session import load
 
 TEXTS = small_texts()
+# The gate asks for 97 % of the clear decisions: of 56 two more or less would decide, by chance.
+LABELLED_TEXTS = small_texts(300)
 
 
 @pytest.fixture
 def rows(tmp_path):
     """A file of labelled rows, about half of which the small classifier gets right."""
-    lines = ["label\ttext", *(f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(TEXTS))]
+    lines = ["label\ttext", *(f"{LABELS[index % 3]}\t{text}" for index, text in enumerate(LABELLED_TEXTS))]
     (tmp_path / "rows.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return tmp_path / "rows.tsv"
 
@@ -144,10 +147,10 @@ def test_evaluate_gives_one_object_and_file_and_checkpoint_agree(kerastx, export
         assert code == 0, err
         assert out.count("\n") == 1
         found.append(json.loads(out))
-    predicted = load(exported("onnx")).predict_probabilities(TEXTS).argmax(1)
-    expected = np.arange(len(TEXTS)) % 3
+    predicted = load(exported("onnx")).predict_probabilities(LABELLED_TEXTS).argmax(1)
+    expected = np.arange(len(LABELLED_TEXTS)) % 3
     assert found[0].keys() == {"task", "rows", "accuracy", "macro_f1", "majority_share"}
-    assert (found[0]["task"], found[0]["rows"]) == ("classification", len(TEXTS))
+    assert (found[0]["task"], found[0]["rows"]) == ("classification", len(LABELLED_TEXTS))
     assert found[0]["accuracy"] == pytest.approx(np.mean(predicted == expected))
     assert 0.1 < found[0]["accuracy"] < 0.9
     assert found[0]["majority_share"] == pytest.approx(1 / 3)
@@ -162,7 +165,7 @@ def test_evaluate_prints_a_line_a_score_for_people(kerastx, exported, rows):
     assert code == 0
     lines = dict(line.split() for line in out.splitlines())
     assert lines.keys() == scores.keys()
-    assert lines["rows"] == "60"
+    assert lines["rows"] == "300"
     assert float(lines["accuracy"]) == pytest.approx(scores["accuracy"], abs=5e-5)
 
 
@@ -198,7 +201,7 @@ def test_verify_says_what_it_compared(kerastx, exported, classifier, rows, kind)
     assert code == 0, err
     assert f"{path}: unaltered, answers like its checkpoint" in out
     assert f"recipe {kind[1]}, SHA-256 {read_manifest(path).sha256}" in out
-    assert "compared on 60 labelled rows" in out
+    assert "compared on 300 labelled rows" in out
 
 
 def test_verify_notices_another_checkpoint(kerastx, exported, tmp_path):
@@ -287,11 +290,9 @@ def test_more_lines_than_one_batch_keep_their_order(kerastx, exported, monkeypat
     code, out, _ = kerastx("run", exported("onnx"))
     assert code == 0
     assert [line.split("\t")[2] for line in out.splitlines()] == texts
-    for line, (label, probability) in zip(out.splitlines(), answers(exported, texts), strict=True):
-        found = line.split("\t")
-        assert found[0] == label
-        # The last of four digits may round otherwise: a batch adds up in another order.
-        assert float(found[1]) == pytest.approx(float(probability), abs=1.5e-4)
+    # In the batches of the verb: another batch adds up in another order, which the last of four digits may show.
+    expected = [answer for batch in _batches(texts) for answer in answers(exported, batch)]
+    assert [tuple(line.split("\t")[:2]) for line in out.splitlines()] == expected
 
 
 PROGRAM = [sys.executable, "-c", "from kerastx.cli.app import main; main()"]

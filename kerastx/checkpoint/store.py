@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ import keras
 
 from kerastx.checkpoint.weights import assign_weights, non_finite_weights, read_arrays, weight_arrays, write_arrays
 from kerastx.errors import CheckpointError
-from kerastx.models.classifier import build_classifier
+from kerastx.models.classifier import build_classifier, build_regressor
 from kerastx.models.config import EncoderConfig
+from kerastx.models.encoder import build_encoder
+from kerastx.models.masked_lm import build_masked_lm
 from kerastx.models.pretraining import build_pretrainer
+from kerastx.models.sentence_encoder import build_sentence_encoder
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-checkpoint"
 VERSION = 1
-TASKS = ("pretraining", "classification")
+# Heads that answer for whole texts: one of several labels, any of them, a number.
+TEXT_TASKS = ("classification", "multi_label", "regression")
+TASKS = ("encoder", "pretraining", "masked_lm", "embedding", *TEXT_TASKS)
 
 
 @dataclass(kw_only=True)
@@ -31,8 +37,10 @@ class Checkpoint:
         model: as built by `build_model`.
         tokenizer: whose vocabulary the model was trained with.
         config: of the encoder.
-        task: "pretraining" or "classification".
-        labels: class names in the order of the logits; empty for pretraining.
+        task: "classification" (one of several labels), "multi_label" (any of them), "regression" (a number),
+            "embedding" (a unit vector), "masked_lm", "pretraining" (masked words and next sentence) or "encoder".
+        labels: class names in the order of the logits; empty where there are no classes.
+        pair: whether it answers for two texts together.
         max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
         description: a sentence for people.
     """
@@ -42,6 +50,7 @@ class Checkpoint:
     config: EncoderConfig
     task: str
     labels: tuple[str, ...] = ()
+    pair: bool = False
     max_length: int = 128
     description: str = ""
     path: Path | None = field(default=None)
@@ -50,6 +59,8 @@ class Checkpoint:
         self.labels = tuple(self.labels)
         if self.task not in TASKS:
             raise ValueError(f"task must be one of {TASKS}, got {self.task!r}.")
+        if self.task == "classification" and len(self.labels) < 2:
+            raise ValueError(f"a classification needs at least 2 labels, got {self.labels}.")
         if not 3 <= self.max_length <= self.config.max_sequence_length:
             raise ValueError(f"max_length must be in [3, {self.config.max_sequence_length}], got {self.max_length}.")
         if self.tokenizer.vocabulary_size != self.config.vocabulary_size:
@@ -60,9 +71,18 @@ class Checkpoint:
 
 def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) -> keras.Model:
     """Build the model of a task with fresh weights."""
-    if task == "classification":
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {TASKS}, got {task!r}.")
+    if task in ("classification", "multi_label"):
         return build_classifier(config, num_classes=len(labels))
-    return build_pretrainer(config)
+    builders: dict[str, Callable[[EncoderConfig], keras.Model]] = {
+        "encoder": build_encoder,
+        "pretraining": build_pretrainer,
+        "masked_lm": build_masked_lm,
+        "embedding": build_sentence_encoder,
+        "regression": build_regressor,
+    }
+    return builders[task](config)
 
 
 def in_float32(checkpoint: Checkpoint) -> Checkpoint:
@@ -139,6 +159,7 @@ def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str
             "version": VERSION,
             "task": checkpoint.task,
             "labels": list(checkpoint.labels),
+            "pair": checkpoint.pair,
             "max_length": checkpoint.max_length,
             "description": checkpoint.description,
             "encoder": checkpoint.config.to_dict(),
@@ -197,6 +218,7 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             config=config,
             task=values["task"],
             labels=labels,
+            pair=values.get("pair", False),
             max_length=values["max_length"],
             description=values.get("description", ""),
             path=path,

@@ -30,7 +30,7 @@ def evaluate(
     task, labels, predict = _predictor(source)
     rows = read_labelled(data, labels=labels, text_column=text_column, label_column=label_column)
     predicted = predict(rows.texts).argmax(-1)
-    scores = classification_scores(predicted, rows.label_ids, len(labels))
+    scores = classification_scores(predicted, rows.targets, len(labels))
     result = {"task": task, "rows": len(rows.texts), **scores}
     if json:
         print(json_module.dumps(result))

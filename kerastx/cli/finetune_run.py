@@ -117,7 +117,7 @@ def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:
         texts=[data.texts[row] for row in rows],
         labels=[data.labels[row] for row in rows],
         label_names=data.label_names,
-        label_ids=data.label_ids[rows],
+        targets=data.targets[rows],
     )
 
 
@@ -140,8 +140,8 @@ def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Ch
 
 def _scores(checkpoint: Checkpoint, train: LabelledData, dev: LabelledData) -> dict[str, float]:
     predicted = predict_probabilities(checkpoint, dev.texts).argmax(-1)
-    scores = classification_scores(predicted, dev.label_ids, len(dev.label_names))
-    scores["tfidf_accuracy"] = tfidf_accuracy(train.texts, train.label_ids, dev.texts, dev.label_ids)
+    scores = classification_scores(predicted, dev.targets, len(dev.label_names))
+    scores["tfidf_accuracy"] = tfidf_accuracy(train.texts, train.targets, dev.texts, dev.targets)
     say(
         f"dev accuracy {scores['accuracy']:.4f} on {len(dev.texts):,} rows "
         f"(majority {scores['majority_share']:.4f}, TF-IDF + logistic regression {scores['tfidf_accuracy']:.4f}), "

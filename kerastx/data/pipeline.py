@@ -140,7 +140,7 @@ def classification_dataset(
             longest = int(lengths[rows].max()) if length_buckets else max_length
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
-            yield inputs, {"logits": examples.label_ids[rows]}
+            yield inputs, {"logits": examples.targets[rows]}
 
     inputs_spec = {
         "token_ids": tf.TensorSpec([None, None], tf.int32),

@@ -43,19 +43,24 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LabelledData:
-    """Texts with one label each.
+    """Texts, or pairs of texts, with what is to be answered to each.
 
     Attributes:
         texts: the texts, in the order of the file.
-        labels: the name of each text's label.
-        label_names: all labels; their order gives the class numbers.
-        label_ids: int32, (N,); index of each label in `label_names`.
+        labels: what the file says of each text: the name of its label.
+        label_names: all labels; their order gives the class numbers. Empty for numbers.
+        targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right ("multi_label")
+            float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1).
+        pairs: the second text of each; None for single texts.
+        task: "classification", "multi_label" or "regression".
     """
 
     texts: list[str]
     labels: list[str]
     label_names: tuple[str, ...]
-    label_ids: np.ndarray
+    targets: np.ndarray
+    pairs: list[str] | None = None
+    task: str = "classification"
 
     def __len__(self) -> int:
         return len(self.texts)

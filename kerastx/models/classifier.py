@@ -1,4 +1,4 @@
-"""One label for a text or a pair of texts."""
+"""Labels or a number for a text or a pair of texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kerastx.models.encoder import encode
 
 
 def build_classifier(config: EncoderConfig, *, num_classes: int, dropout_rate: float = 0.1) -> keras.Model:
-    """Return the encoder with a pooled classification head.
+    """Return the encoder with a pooled classification head: one of several labels, or any of them.
 
     Args:
         config: of the encoder.
@@ -23,9 +23,21 @@ def build_classifier(config: EncoderConfig, *, num_classes: int, dropout_rate: f
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, got {num_classes=}.")
+    return _with_head(config, num_classes, output="logits", dropout_rate=dropout_rate)
+
+
+def build_regressor(config: EncoderConfig, *, dropout_rate: float = 0.1) -> keras.Model:
+    """Return the encoder with a pooled head that answers one number.
+
+    Inputs: token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool. Outputs: {"score": float32 (B, 1)}.
+    """
+    return _with_head(config, 1, output="score", dropout_rate=dropout_rate)
+
+
+def _with_head(config: EncoderConfig, units: int, *, output: str, dropout_rate: float) -> keras.Model:
     graph = encode(config, first_token_only=True)
-    pooled = FirstTokenPooler(name="pooler")(graph.states)
+    pooled = FirstTokenPooler(activation=config.pooler_activation, name="pooler")(graph.states)
     pooled = Dropout(dropout_rate, name="classifier_dropout")(pooled)
-    logits = Projection(num_classes, initializer_range=config.initializer_range, name="classifier_head")(pooled)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")(logits)
-    return keras.Model(graph.inputs, {"logits": logits}, name="classifier")
+    values = Projection(units, initializer_range=config.initializer_range, name="classifier_head")(pooled)
+    values = keras.layers.Activation("linear", dtype="float32", name=output)(values)
+    return keras.Model(graph.inputs, {output: values}, name="classifier")

@@ -10,6 +10,7 @@ from typing import Any
 PRESETS = {"tiny": (2, 128), "mini": (4, 256), "small": (4, 512), "medium": (8, 512), "base": (12, 768)}
 ACTIVATION_NAMES = ("gelu", "gelu_tanh", "relu")
 NORM_NAMES = ("post-norm", "pre-norm")
+POOLER_ACTIVATION_NAMES = ("tanh", "gelu", "relu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,12 @@ class EncoderConfig:
         norm: "post-norm" (BERT) or "pre-norm".
         epsilon: of the layer norms.
         initializer_range: standard deviation of the initial weights.
+        embedding_dim: E, of the token, position and segment tables where these are projected to D, as in ALBERT and
+            small ELECTRA models; None = D, without a projection.
+        share_layers: all blocks are one, with one set of weights, as in ALBERT.
+        has_pooler: whether the bare encoder has a pooler; the heads that need one build it anyway.
+        pooler_activation: between the two linear maps of a classification head: "tanh" (BERT, RoBERTa, ALBERT), "gelu"
+            (ELECTRA) or "relu" (DistilBERT).
     """
 
     vocabulary_size: int
@@ -41,6 +48,10 @@ class EncoderConfig:
     norm: str = "post-norm"
     epsilon: float = 1e-12
     initializer_range: float = 0.02
+    embedding_dim: int | None = None
+    share_layers: bool = False
+    has_pooler: bool = True
+    pooler_activation: str = "tanh"
 
     def __post_init__(self):
         for name in (
@@ -51,8 +62,11 @@ class EncoderConfig:
             "intermediate_dim",
             "max_sequence_length",
             "num_segments",
+            "embedding_dim",
         ):
             value = getattr(self, name)
+            if name == "embedding_dim" and value is None:
+                continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}.")
         if self.hidden_dim % self.num_heads:
@@ -66,6 +80,13 @@ class EncoderConfig:
             raise ValueError(f"activation must be one of {ACTIVATION_NAMES}, got {self.activation!r}.")
         if self.norm not in NORM_NAMES:
             raise ValueError(f"norm must be one of {NORM_NAMES}, got {self.norm!r}.")
+        if self.pooler_activation not in POOLER_ACTIVATION_NAMES:
+            raise ValueError(
+                f"pooler_activation must be one of {POOLER_ACTIVATION_NAMES}, got {self.pooler_activation!r}."
+            )
+        for name in ("share_layers", "has_pooler"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}.")
         for name in ("epsilon", "initializer_range"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}.")

@@ -10,6 +10,8 @@ from keras import ops
 from kerastx.layers.embeddings import InputEmbeddings, TokenEmbedding
 from kerastx.layers.encoder_block import EncoderBlock
 from kerastx.layers.normalization import LayerNormalization
+from kerastx.layers.pooling import FirstTokenPooler
+from kerastx.layers.projection import Projection
 from kerastx.models.config import EncoderConfig
 
 
@@ -49,7 +51,7 @@ def encode(
     inputs = {**encoder_inputs(), **(packed_inputs() if packed else {})}
     token_embedding = TokenEmbedding(
         config.vocabulary_size,
-        config.hidden_dim,
+        config.embedding_dim or config.hidden_dim,
         initializer_range=config.initializer_range,
         name="token_embedding",
     )
@@ -66,21 +68,40 @@ def encode(
     else:
         # (B, 1, 1, T): every query of every head sees the real tokens only.
         attention_mask = ops.expand_dims(ops.expand_dims(inputs["padding_mask"], 1), 1)
-    for index in range(config.num_layers):
-        is_last = index == config.num_layers - 1
-        states = EncoderBlock(
+    if config.embedding_dim is not None:
+        states = Projection(config.hidden_dim, initializer_range=config.initializer_range, name="embedding_projection")(
+            states
+        )
+    if first_token_only and config.share_layers:  # the one block cannot be told which of its uses is the last
+        query_positions = ops.zeros_like(inputs["token_ids"][:, :1])
+    blocks = _blocks(config, first_token_only=first_token_only)
+    for index, block in enumerate(blocks):
+        is_last = index == len(blocks) - 1
+        states = block(states, attention_mask=attention_mask, query_positions=query_positions if is_last else None)
+    if config.norm == "pre-norm":
+        states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
+    return EncoderGraph(inputs, token_embedding, states)
+
+
+def _blocks(config: EncoderConfig, *, first_token_only: bool) -> list[EncoderBlock]:
+    """Return the block of every layer; they are one and the same where layers are shared."""
+
+    def block(index: int, *, first_token_only: bool) -> EncoderBlock:
+        return EncoderBlock(
             config.num_heads,
             config.intermediate_dim,
             activation=config.activation,
             dropout_rate=config.dropout_rate,
             norm=config.norm,
             epsilon=config.epsilon,
-            first_token_only=first_token_only and is_last,
+            first_token_only=first_token_only,
             name=f"encoder_block_{index}",
-        )(states, attention_mask=attention_mask, query_positions=query_positions if is_last else None)
-    if config.norm == "pre-norm":
-        states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
-    return EncoderGraph(inputs, token_embedding, states)
+        )
+
+    if config.share_layers:
+        return [block(0, first_token_only=False)] * config.num_layers
+    last = config.num_layers - 1
+    return [block(index, first_token_only=first_token_only and index == last) for index in range(config.num_layers)]
 
 
 def same_sequence(sequence_ids):
@@ -89,6 +110,15 @@ def same_sequence(sequence_ids):
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:
-    """Return a model from token_ids, segment_ids, padding_mask to {"states": float (B, T, D)}."""
+    """Return the bare encoder, as `config` has it with or without a pooler.
+
+    Inputs: token_ids, segment_ids (B, T) int32, padding_mask (B, T) bool. Outputs: {"states": float32 (B, T, D)}, and
+    with a pooler "pooled", float32 (B, D).
+    """
     graph = encode(config)
-    return keras.Model(graph.inputs, {"states": graph.states}, name="encoder")
+    outputs = {"states": graph.states}
+    if config.has_pooler:
+        outputs["pooled"] = FirstTokenPooler(activation=config.pooler_activation, name="pooler")(graph.states)
+    as_float32 = {"activation": "linear", "dtype": "float32"}
+    outputs = {name: keras.layers.Activation(name=name, **as_float32)(value) for name, value in outputs.items()}
+    return keras.Model(graph.inputs, outputs, name="encoder")

@@ -40,7 +40,9 @@ def build_pretrainer(config: EncoderConfig, *, sequences_per_row: int | None = N
     masked_lm = MaskedLMHead(
         graph.token_embedding, activation=config.activation, epsilon=config.epsilon, name="masked_lm_head"
     )(masked)
-    pooled = FirstTokenPooler(each=sequences_per_row is not None, name="pooler")(first)
+    pooled = FirstTokenPooler(activation=config.pooler_activation, each=sequences_per_row is not None, name="pooler")(
+        first
+    )
     next_sentence = Projection(2, initializer_range=config.initializer_range, name="next_sentence_head")(pooled)
     as_float32 = {"activation": "linear", "dtype": "float32"}
     return keras.Model(

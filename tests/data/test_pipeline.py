@@ -104,7 +104,7 @@ def test_without_a_seed_rows_come_in_file_order(store, examples):
     found = list(dataset.as_numpy_iterator())
     assert dataset.cardinality().numpy() == len(found) == 5
     assert [len(targets["logits"]) for _, targets in found] == [50, 50, 50, 50, 3]
-    np.testing.assert_array_equal(np.concatenate([targets["logits"] for _, targets in found]), examples.label_ids)
+    np.testing.assert_array_equal(np.concatenate([targets["logits"] for _, targets in found]), examples.targets)
     encodings = store.tokenizer.encode_batch(examples.texts, max_length=40)
     rows = [
         row[real] for inputs, _ in found for row, real in zip(inputs["token_ids"], inputs["padding_mask"], strict=True)
@@ -148,7 +148,7 @@ def test_batches_hold_texts_of_about_the_same_length(store, examples):
 
 
 def test_labels_stay_with_their_texts(store, examples):
-    expected = {name_of(number): label for number, label in enumerate(examples.label_ids)}
+    expected = {name_of(number): label for number, label in enumerate(examples.targets)}
     dataset = classification_dataset(examples, store.tokenizer, batch_size=16, max_length=128, seed=0)
     for inputs, targets in dataset.as_numpy_iterator():
         for row, label in zip(inputs["token_ids"], targets["logits"], strict=True):
@@ -165,7 +165,7 @@ def test_classification_arguments(store, examples):
 def test_without_length_buckets_every_batch_is_as_wide_as_it_can_be(store):
     texts = ["river", "stone and light and water " * 4, "bird", "green house"] * 3
     labels = np.arange(12, dtype=np.int32) % 2
-    examples = LabelledData(texts=texts, labels=list(map(str, labels)), label_names=("0", "1"), label_ids=labels)
+    examples = LabelledData(texts=texts, labels=list(map(str, labels)), label_names=("0", "1"), targets=labels)
     options = {"batch_size": 5, "max_length": 16, "seed": 2}
     padded = batches(classification_dataset(examples, store.tokenizer, length_buckets=False, **options), 3)
     assert sorted(inputs["token_ids"].shape for inputs, _ in padded) == [(2, 16), (5, 16), (5, 16)]

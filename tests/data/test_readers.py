@@ -54,8 +54,8 @@ def test_formats_and_column_names(read, name, content):
     data = read(name, content)
     assert rows_of(data) == EXPECTED
     assert data.label_names == ("neg", "pos")
-    assert data.label_ids.tolist() == [1, 0, 1]
-    assert data.label_ids.dtype == np.int32
+    assert data.targets.tolist() == [1, 0, 1]
+    assert data.targets.dtype == np.int32
     assert len(data) == 3
 
 
@@ -116,7 +116,7 @@ def test_labels_are_sorted_by_value_when_they_are_numbers(read):
 def test_given_labels_keep_their_order(read):
     data = read("a.tsv", "text\tlabel\na\tx\nb\ty\n", labels=("y", "z", "x"))
     assert data.label_names == ("y", "z", "x")
-    assert data.label_ids.tolist() == [2, 0]
+    assert data.targets.tolist() == [2, 0]
 
 
 TSV = "text\tlabel\n"
@@ -219,7 +219,7 @@ def test_real_files(real_data):
     assert rows_of(data)[0] == ("hide new secretions from the parental units", "0")
     dev = read_labelled(real_data / "sst2" / "dev.tsv", labels=data.label_names)
     assert len(dev) == 872
-    assert dev.label_ids.sum() == 444
+    assert dev.targets.sum() == 444
 
 
 PLAIN = st.text(
@@ -242,7 +242,7 @@ def test_what_is_written_is_read(tmp_path_factory, rows):
     for name in ("a.tsv", "a.csv", "a.jsonl"):
         data = read_labelled(folder / name)
         assert rows_of(data) == expected
-        assert [data.label_names[id] for id in data.label_ids] == data.labels
+        assert [data.label_names[id] for id in data.targets] == data.labels
 
 
 @settings(max_examples=120, deadline=None)

@@ -56,7 +56,7 @@ def test_the_same_checkpoint_is_asked_the_same(small, comparison):
 def test_labels_are_numbered_as_the_model_does(small):
     rows = LabelledData.of(["a", "b", "c"], ["hot", "cold", "hot"])  # which numbers cold 0 and hot 1
     found = Comparison(small, rows)
-    assert found.label_ids.tolist() == [2, 0, 2]
+    assert found.targets.tolist() == [2, 0, 2]
     assert found.source == "3 labelled rows"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -61,6 +62,17 @@ def family_of(backend: tokenizers.Tokenizer) -> Family:
             raise DataError("expected a Unigram tokenizer that marks words with '▁', got one that does not")
         return UNIGRAM
     raise DataError(f"expected a WordPiece, byte-level BPE or Unigram tokenizer, got {type(model).__name__}")
+
+
+def keep_scores(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> None:
+    """Give a Unigram backend the scores of its JSON exactly.
+
+    The library's own reader is a last bit off for some, so that a file written again would have another hash:
+    https://github.com/serde-rs/json/issues/536. It can go when the library reads with `float_roundtrip`.
+    """
+    if isinstance(backend.model, models.Unigram):
+        vocabulary = [(token, float(score)) for token, score in model["vocab"]]
+        backend.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback")))
 
 
 def _marks_a_space(backend: tokenizers.Tokenizer, family: Family) -> bool:

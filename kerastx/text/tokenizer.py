@@ -14,7 +14,7 @@ import numpy as np
 import tokenizers
 
 from kerastx.errors import DataError
-from kerastx.text.families import family_of
+from kerastx.text.families import family_of, keep_scores
 from kerastx.text.special_tokens import (
     SPECIAL_TOKENS,
     ensure_template,
@@ -131,6 +131,7 @@ class Tokenizer:
             raise DataError("expected the JSON of a tokenizer, got something else")
         with one_line_errors("expected the JSON of a tokenizer"):
             backend = tokenizers.Tokenizer.from_str(text)
+            keep_scores(backend, content["model"])
         return cls(backend)
 
     def to_json(self) -> str:
@@ -250,6 +251,7 @@ class Tokenizer:
             if token["id"] == self.mask_id:
                 token["special"] = False
         backend = tokenizers.Tokenizer.from_str(json.dumps(content))
+        backend.model = self._backend.model
         backend.encode_special_tokens = True
         return backend
 

@@ -75,6 +75,22 @@ def keep_scores(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> None
         backend.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback")))
 
 
+def hide_special_tokens(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> None:
+    """Keep a Unigram backend from finding its special tokens in a text by itself.
+
+    They are pieces of its vocabulary with the best score, so that "</s>" would be one piece even where special
+    tokens are text. With a space in front they are never met: no space reaches the model.
+
+    Args:
+        backend: its model is replaced, if it is a Unigram.
+        model: the JSON of that model.
+    """
+    if isinstance(backend.model, models.Unigram):
+        special = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
+        pieces = [(f" {token}" if token in special else token, score) for token, score in model["vocab"]]
+        keep_scores(backend, {**model, "vocab": pieces})
+
+
 def _marks_a_space(backend: tokenizers.Tokenizer, family: Family) -> bool:
     text = "a b"
     with one_line_errors("the tokenizer cannot split a text"):

@@ -162,16 +162,16 @@ def _probe(backend: tokenizers.Tokenizer) -> tuple[str, int]:
 
 
 def _slots(encoding: tokenizers.Encoding, length: int, num_texts: int) -> tuple[Slot, ...]:
-    rows = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
     slots = []
+    texts = []
+    rows = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
     for text, group in groupby(rows, key=lambda row: row[0]):
-        items = list(group)
+        items = [(token_id, segment_id) for _, token_id, segment_id in group]
         if text is None:
-            slots += [Slot(None, token_id, segment_id) for _, token_id, segment_id in items]
-        elif len(items) != length or len({segment_id for *_, segment_id in items}) > 1:
-            raise DataError("the tokenizer's post-processor changes the tokens of a text")
+            slots += [Slot(None, token_id, segment_id) for token_id, segment_id in items]
         else:
-            slots.append(Slot(text, 0, items[0][2]))
-    if sorted(slot.text for slot in slots if slot.text is not None) != list(range(num_texts)):
-        raise DataError(f"the tokenizer's post-processor does not put each of {num_texts} texts in one place")
+            slots.append(Slot(text, 0, items[0][1]))
+            texts.append((text, len(items), len({segment_id for _, segment_id in items})))
+    if sorted(texts) != [(text, length, 1) for text in range(num_texts)]:
+        raise DataError("the tokenizer's post-processor does more than put special tokens around whole texts")
     return tuple(slots)

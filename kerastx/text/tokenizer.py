@@ -14,7 +14,7 @@ import numpy as np
 import tokenizers
 
 from kerastx.errors import DataError
-from kerastx.text.families import family_of, keep_scores
+from kerastx.text.families import family_of, hide_special_tokens, keep_scores
 from kerastx.text.special_tokens import (
     SPECIAL_TOKENS,
     ensure_template,
@@ -91,6 +91,9 @@ class Tokenizer:
         if backend.decoder is None:
             backend.decoder = family.decoder()
         self.template = ensure_template(backend, special, vocabulary)
+        self._json = backend.to_str()
+        if family.name == "Unigram":
+            hide_special_tokens(backend, json.loads(self._json)["model"])
         self.family = family.name
         self._family = family
         self._backend = backend
@@ -135,7 +138,7 @@ class Tokenizer:
         return cls(backend)
 
     def to_json(self) -> str:
-        return self._backend.to_str()
+        return self._json
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON to a file, or as `tokenizer.json` into an existing folder."""

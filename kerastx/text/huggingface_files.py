@@ -73,7 +73,7 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokeni
 def _replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     """Set those parts of a backend, given as JSON, that differ from its own JSON.
 
-    Not by reading the whole JSON again: that changes the last bit of some scores, see `families.keep_scores`.
+    Not by reading the whole JSON again: that changes the last bit of some scores, see `families.json_with_scores`.
     """
     empty = {"version": content.get("version", "1.0"), "model": {"type": "WordLevel", "vocab": {}, "unk_token": ""}}
     for name, part in parts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import NamedTuple
 
 import tokenizers
@@ -154,7 +154,8 @@ def _read_template(backend: tokenizers.Tokenizer, vocabulary: dict[str, int]) ->
 
 def _probe(backend: tokenizers.Tokenizer) -> tuple[str, int]:
     """Return a text that has tokens, and their number."""
-    from_vocabulary = (token.strip("#Ġ▁") for token in islice(backend.get_vocab(), _PROBES_FROM_VOCABULARY))
+    ids = range(min(backend.get_vocab_size(), _PROBES_FROM_VOCABULARY))
+    from_vocabulary = (token.strip("#Ġ▁") for token in map(backend.id_to_token, ids) if token is not None)
     for text in (*_PROBES, *from_vocabulary):
         if length := len(backend.encode(text, add_special_tokens=False).ids):
             return text, length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,15 +65,30 @@ def family_of(backend: tokenizers.Tokenizer) -> Family:
     raise DataError(f"expected a WordPiece, byte-level BPE or Unigram tokenizer, got {type(model).__name__}")
 
 
-def keep_scores(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> None:
-    """Give a Unigram backend the scores of its JSON exactly.
+def json_with_scores(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> str:
+    """Return a Unigram backend's JSON with exactly the scores of its model's JSON.
 
-    The library's own reader is a last bit off for some, so that a file written again would have another hash:
-    https://github.com/serde-rs/json/issues/536. It can go when the library reads with `float_roundtrip`.
+    The library reads some scores with another last bit, so that a file that is read and written would have another
+    hash each time: https://github.com/serde-rs/json/issues/536. This can go when it reads with `float_roundtrip`.
     """
-    if isinstance(backend.model, models.Unigram):
-        vocabulary = [(token, float(score)) for token, score in model["vocab"]]
-        backend.model = models.Unigram(vocabulary, model.get("unk_id"), bool(model.get("byte_fallback")))
+    content = json.loads(backend.to_str())
+    content["model"]["vocab"] = [(token, float(score)) for token, score in model["vocab"]]
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def hide_special_tokens(backend: tokenizers.Tokenizer, model: Mapping[str, Any]) -> None:
+    """Keep a Unigram backend from finding its special tokens in a text by itself, and give it the exact scores.
+
+    They are pieces of its vocabulary with the best score, so that "</s>" would be one piece even where special
+    tokens are text. With a space in front they are never met: no space reaches the model.
+
+    Args:
+        backend: its model is replaced.
+        model: the JSON of that model.
+    """
+    special = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
+    pieces = [(f" {token}" if token in special else token, float(score)) for token, score in model["vocab"]]
+    backend.model = models.Unigram(pieces, model.get("unk_id"), bool(model.get("byte_fallback")))
 
 
 def _marks_a_space(backend: tokenizers.Tokenizer, family: Family) -> bool:

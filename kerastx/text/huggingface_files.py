@@ -55,13 +55,17 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokeni
         backend = _wordpiece(file, config) if file.name == "vocab.txt" else _byte_bpe(file, config)
         content = json.loads(backend.to_str())
     try:
-        _replace_parts(backend, content, _configured(content, config))
+        parts = _configured(content, config)
+        if not segments:
+            parts["post_processor"] = without_segments(parts["post_processor"])
+        _replace_parts(backend, content, parts)
         tokenizer = Tokenizer(backend)
-        if segments:
-            return tokenizer
-        content = json.loads(backend.to_str())
-        _replace_parts(backend, content, {"post_processor": without_segments(content["post_processor"])})
-        return Tokenizer(backend)
+        if not segments and any(slot.segment_id for slot in tokenizer.template.pair):
+            # The files added no special tokens, and the template that the tokenizer got instead has segments.
+            own = json.loads(tokenizer.to_json())
+            own["post_processor"] = without_segments(own["post_processor"])
+            tokenizer = Tokenizer.from_json(json.dumps(own))
+        return tokenizer
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
 
@@ -69,7 +73,7 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokeni
 def _replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     """Set those parts of a backend, given as JSON, that differ from its own JSON.
 
-    Not by reading the whole JSON again: that changes the last bit of some scores, see `families.keep_scores`.
+    Not by reading the whole JSON again: that changes the last bit of some scores, see `families.json_with_scores`.
     """
     empty = {"version": content.get("version", "1.0"), "model": {"type": "WordLevel", "vocab": {}, "unk_token": ""}}
     for name, part in parts.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import NamedTuple
 
 import tokenizers
@@ -154,7 +154,8 @@ def _read_template(backend: tokenizers.Tokenizer, vocabulary: dict[str, int]) ->
 
 def _probe(backend: tokenizers.Tokenizer) -> tuple[str, int]:
     """Return a text that has tokens, and their number."""
-    from_vocabulary = (token.strip("#Ġ▁") for token in islice(backend.get_vocab(), _PROBES_FROM_VOCABULARY))
+    ids = range(min(backend.get_vocab_size(), _PROBES_FROM_VOCABULARY))
+    from_vocabulary = (token.strip("#Ġ▁") for token in map(backend.id_to_token, ids) if token is not None)
     for text in (*_PROBES, *from_vocabulary):
         if length := len(backend.encode(text, add_special_tokens=False).ids):
             return text, length
@@ -162,16 +163,16 @@ def _probe(backend: tokenizers.Tokenizer) -> tuple[str, int]:
 
 
 def _slots(encoding: tokenizers.Encoding, length: int, num_texts: int) -> tuple[Slot, ...]:
-    rows = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
     slots = []
+    texts = []
+    rows = zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True)
     for text, group in groupby(rows, key=lambda row: row[0]):
-        items = list(group)
+        items = [(token_id, segment_id) for _, token_id, segment_id in group]
         if text is None:
-            slots += [Slot(None, token_id, segment_id) for _, token_id, segment_id in items]
-        elif len(items) != length or len({segment_id for *_, segment_id in items}) > 1:
-            raise DataError("the tokenizer's post-processor changes the tokens of a text")
+            slots += [Slot(None, token_id, segment_id) for token_id, segment_id in items]
         else:
-            slots.append(Slot(text, 0, items[0][2]))
-    if sorted(slot.text for slot in slots if slot.text is not None) != list(range(num_texts)):
-        raise DataError(f"the tokenizer's post-processor does not put each of {num_texts} texts in one place")
+            slots.append(Slot(text, 0, items[0][1]))
+            texts.append((text, len(items), len({segment_id for _, segment_id in items})))
+    if sorted(texts) != [(text, length, 1) for text in range(num_texts)]:
+        raise DataError("the tokenizer's post-processor does more than put special tokens around whole texts")
     return tuple(slots)

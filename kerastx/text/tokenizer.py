@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
 
 from kerastx.errors import DataError
-from kerastx.text.families import family_of, keep_scores
+from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
 from kerastx.text.special_tokens import (
     SPECIAL_TOKENS,
     ensure_template,
@@ -68,10 +69,14 @@ class Tokenizer:
             </s>, [MASK] or <mask>.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer):
+    def __init__(self, backend: tokenizers.Tokenizer, *, model: Mapping[str, Any] | None = None):
         """Take over a `tokenizers.Tokenizer`; its truncation, padding and dropout are switched off.
 
         The template is the one of the backend's post-processor; a backend that adds no special tokens gets BERT's.
+
+        Args:
+            backend: not to be used elsewhere any more.
+            model: the JSON of the backend's model, where it was read from one: it has a Unigram's scores exactly.
 
         Raises:
             DataError: the model is not a WordPiece, byte-level BPE or Unigram, a special token is missing, the ids
@@ -91,6 +96,12 @@ class Tokenizer:
         if backend.decoder is None:
             backend.decoder = family.decoder()
         self.template = ensure_template(backend, special, vocabulary)
+        self._json = backend.to_str()
+        if family.name == "Unigram":
+            model = json.loads(self._json)["model"] if model is None else model
+            with one_line_errors("the vocabulary of the tokenizer is broken"):
+                self._json = json_with_scores(backend, model)
+                hide_special_tokens(backend, model)
         self.family = family.name
         self._family = family
         self._backend = backend
@@ -131,11 +142,10 @@ class Tokenizer:
             raise DataError("expected the JSON of a tokenizer, got something else")
         with one_line_errors("expected the JSON of a tokenizer"):
             backend = tokenizers.Tokenizer.from_str(text)
-            keep_scores(backend, content["model"])
-        return cls(backend)
+        return cls(backend, model=content["model"])
 
     def to_json(self) -> str:
-        return self._backend.to_str()
+        return self._json
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON to a file, or as `tokenizer.json` into an existing folder."""

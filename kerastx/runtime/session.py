@@ -147,9 +147,7 @@ class Session:
         pairs = None if pairs is None else _checked(pairs, "pair")
         encodings = self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length)
         widths = {tensor["name"]: tensor["shape"][1] for tensor in self.manifest.signature["outputs"]}
-        results = {
-            name: np.zeros((len(encodings), widths[name]), dtype) for name, dtype in self.engine.outputs.items()
-        }
+        results = {name: np.zeros((len(encodings), widths[name]), dtype) for name, dtype in self.engine.outputs.items()}
         for rows in _steps([len(encoding) for encoding in encodings]):
             outputs = self.engine.run(self.tokenizer.pad([encodings[row] for row in rows]))
             for name, values in outputs.items():

@@ -3,9 +3,9 @@
 Both formats carry the same three things behind the graph, and end in the SHA-256 of the whole file (taken with
 its own 64 hexadecimal characters set to zero):
 
-    .tflite   the associated files of TFLite, a zip appended to the flatbuffer: labels.txt (for mobile tools),
-              tokenizer.json, kerastx.json; the hash is the last 64 bytes of the zip's comment
-    .onnx     metadata_props: labels, task and description as plain text, kerastx.manifest and
+    .tflite   the associated files of TFLite, a zip appended to the flatbuffer: labels.txt (for mobile tools, where
+              there are labels), tokenizer.json, kerastx.json; the hash is the last 64 bytes of the zip's comment
+    .onnx     metadata_props: labels (where there are any), task and description as plain text, kerastx.manifest and
               kerastx.tokenizer as base64 of zlib, kerastx.sha256 as the last entry
 
 Reading needs the standard library only, and nothing is ever unpacked to a disk.
@@ -30,7 +30,9 @@ from typing import Any
 from kerastx.errors import ArtifactError
 
 FORMAT = "kerastx-artifact"
-VERSION = 1
+VERSION = 2
+# Entries that older versions lack -> the first version that has them; a default stands for what they did not say.
+_NEW_ENTRIES = {"pair": 2}
 ENGINE_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 # Found in every file of ours, so that a damaged one is told from a foreign one.
@@ -46,8 +48,8 @@ class Manifest:
     """What an exported file says about itself.
 
     Attributes:
-        task: "classification".
-        labels: one name for each of the C classes.
+        task: "classification", "multi_label", "regression" or "embedding".
+        labels: one name for each of the C classes; none where the task has no classes.
         tokenizer: the text of tokenizer.json.
         max_length: tokens that a text is cut to.
         recipe: how the weights are stored, e.g. "dynamic_wi8_afp32".
@@ -55,6 +57,7 @@ class Manifest:
         versions: what made the file, package -> version.
         model: the encoder's config.
         description: one line for people.
+        pair: whether it answers pairs of texts, and single ones otherwise.
         sha256: of the file; set by whoever reads it.
     """
 
@@ -67,6 +70,7 @@ class Manifest:
     versions: dict[str, str] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     description: str = ""
+    pair: bool = False
     format: str = FORMAT
     version: int = VERSION
     sha256: str = ""
@@ -119,13 +123,14 @@ def seal(model: bytes, manifest: Manifest, engine_format: str) -> bytes:
     manifest_json = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
     labels = "".join(" ".join(label.splitlines()) + "\n" for label in manifest.labels)
     if engine_format == "tflite":
-        members = {"labels.txt": labels, "tokenizer.json": manifest.tokenizer, "kerastx.json": manifest_json}
+        members = {"labels.txt": labels} if labels else {}
+        members |= {"tokenizer.json": manifest.tokenizer, "kerastx.json": manifest_json}
         content = _append_zip(model, members)
     elif engine_format == "onnx":
         properties = {
             "task": manifest.task,
             "description": manifest.description,
-            "labels": labels.removesuffix("\n"),
+            **({"labels": labels.removesuffix("\n")} if labels else {}),
             "kerastx.manifest": _packed(manifest_json),
             "kerastx.tokenizer": _packed(manifest.tokenizer),
             "kerastx.sha256": _BLANK_HASH.decode(),
@@ -201,6 +206,7 @@ def _manifest(manifest_json: str, tokenizer: str, digest: str) -> Manifest:
             f"is an artifact of version {version} and this kerastx reads up to {VERSION}; update kerastx"
         )
     expected = {entry.name for entry in dataclasses.fields(Manifest)} - {"tokenizer", "sha256"}
+    expected -= {name for name, first in _NEW_ENTRIES.items() if version < first}
     if wrong := sorted(expected ^ values.keys()):
         raise ArtifactError(f"has a manifest with missing or unknown entries: {', '.join(wrong)}")
     if problem := _problem(values):
@@ -216,6 +222,8 @@ def _problem(values: dict[str, Any]) -> str:
     labels = values["labels"]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return "labels is not a list of strings"
+    if not isinstance(values.get("pair", False), bool):
+        return "pair is not true or false"
     if not isinstance(values["max_length"], int) or values["max_length"] < 2:
         return "max_length is not an integer of at least 2"
     for name in ("signature", "versions", "model"):

@@ -63,7 +63,7 @@ UNITS = {
     "analysis": unit("text data models checkpoint runtime", "keras numpy", matplotlib="kerastx/analysis/drawing.py"),
     "kerastx_export": unit(
         "artifact text runtime data layers models checkpoint training analysis",
-        "numpy keras tensorflow "
+        "numpy scipy keras tensorflow "
         "ai_edge_litert ai_edge_quantizer flatbuffers onnx onnx_ir onnxruntime onnxscript tf2onnx",
     ),
 }

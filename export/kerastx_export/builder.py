@@ -37,11 +37,22 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe) -> Manifest:
         tokenizer=checkpoint.tokenizer.to_json(),
         max_length=checkpoint.max_length,
         recipe=recipe.name,
-        signature=signature(len(checkpoint.labels)),
+        signature=signature(checkpoint),
         versions=environment.versions(),
         model=checkpoint.config.to_dict(),
-        description=checkpoint.description or f"Text to one of {len(checkpoint.labels)} labels.",
+        description=checkpoint.description or _description(checkpoint),
+        pair=checkpoint.pair,
     )
+
+
+def _description(checkpoint: Checkpoint) -> str:
+    answer = {
+        "classification": f"one of {len(checkpoint.labels)} labels",
+        "multi_label": f"any of {len(checkpoint.labels)} labels",
+        "regression": "a number",
+        "embedding": f"a vector of {checkpoint.config.hidden_dim} numbers",
+    }[checkpoint.task]
+    return f"{'A pair of texts' if checkpoint.pair else 'Text'} to {answer}."
 
 
 class TfliteBuilder:
@@ -57,14 +68,14 @@ class TfliteBuilder:
     def _saved_model(self) -> Path:
         path = self.folder / "saved_model"
         try:
-            write_saved_model(self.checkpoint.model, path)
+            write_saved_model(self.checkpoint.model, path, task=self.checkpoint.task)
         except tf.errors.OpError as error:  # a full disk, most of all
             raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
         return path
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
-        content = convert_tflite.convert(self._saved_model, recipe)
+        content = convert_tflite.convert(self._saved_model, recipe, task=self.checkpoint.task)
         parsed = TfliteGraph(content)
         return Graph(content, parsed.constants, parsed.operators)
 
@@ -91,7 +102,7 @@ class OnnxBuilder:
 
     @cached_property
     def _fp32(self) -> onnx.ModelProto:
-        return convert_onnx.convert(self.checkpoint.model)
+        return convert_onnx.convert(self.checkpoint.model, self.checkpoint.task)
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
@@ -102,7 +113,7 @@ class OnnxBuilder:
         }[recipe.weight_dtype]
         model = store(self._fp32)
         if recipe != RECIPES["fp32"]:
-            convert_onnx.check(model)
+            convert_onnx.check(model, self.checkpoint.task)
         return Graph(model.SerializeToString(), onnx_constants(model), convert_onnx.operators(model))
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:

@@ -11,8 +11,10 @@ import numpy as np
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.data.readers import LabelledData
 from kerastx.errors import DataError
+from kerastx.runtime.results import OUTPUTS
 from kerastx.text.tokenizer import Encoding
-from kerastx_export.probe_texts import probe_texts
+from kerastx_export.probe_texts import probe_pairs, probe_texts
+from kerastx_export.signature import output_width
 from kerastx_export.trace import keras_answers
 
 Tensors = dict[str, np.ndarray]
@@ -34,33 +36,46 @@ class Comparison:
     """Texts and single steps, with what Keras answers to them; every file of an export is held against one.
 
     Attributes:
+        task: of the checkpoint.
         source: what the texts are, in words.
         texts: real ones.
-        label_ids: int (number of texts,), the right answers; None where they are not known.
+        pairs: the second text of each; None for single texts.
+        targets: the right answers, as `LabelledData` has them but with the labels numbered as the checkpoint does; None
+            where they are not known, or the task has none.
         lengths: of the texts, in tokens.
     """
 
+    texts: list[str]
+    pairs: list[str] | None
+    targets: np.ndarray | None
+
     def __init__(self, checkpoint: Checkpoint, dev: LabelledData | None = None):
+        self.task = checkpoint.task
+        self._noun = "pair" if checkpoint.pair else "text"
         if dev is None:
-            self.texts, self.label_ids = probe_texts(), None
-            self.source = f"{len(self.texts)} unlabelled texts of our own"
+            self.texts, self.pairs = probe_pairs() if checkpoint.pair else (probe_texts(), None)
+            self.targets = None
+            self.source = f"{len(self.texts)} unlabelled {self._noun}s of our own"
         else:
-            self.texts, self.label_ids = list(dev.texts), _label_ids(dev, checkpoint.labels)
+            self.targets = _targets(dev, checkpoint)
+            self.texts, self.pairs = list(dev.texts), None if dev.pairs is None else list(dev.pairs)
             self.source = f"{len(self.texts)} labelled rows"
         self._checkpoint = checkpoint
-        self._encodings = checkpoint.tokenizer.encode_batch(self.texts, max_length=checkpoint.max_length)
+        self._encodings = checkpoint.tokenizer.encode_batch(self.texts, self.pairs, max_length=checkpoint.max_length)
         self.lengths = [len(encoding) for encoding in self._encodings]
-        self._answers = keras_answers(checkpoint.model)
+        self._answers = keras_answers(checkpoint.model, checkpoint.task)
 
     @cached_property
-    def probabilities(self) -> np.ndarray:
-        """What Keras answers to the texts, float32 (number of texts, C)."""
-        result = np.zeros((len(self.texts), len(self._checkpoint.labels)), np.float32)
+    def outputs(self) -> Tensors:
+        """What Keras answers to the texts: every output, float32 (number of texts, C, 1 or D)."""
+        shape = (len(self.texts), output_width(self._checkpoint))
+        result = {name: np.zeros(shape, np.float32) for name in OUTPUTS[self.task]}
         order = sorted(range(len(self.texts)), key=self.lengths.__getitem__)
         for start in range(0, len(order), _STEP):
             rows = order[start : start + _STEP]
             inputs = self._checkpoint.tokenizer.pad([self._encodings[row] for row in rows])
-            result[rows] = self._answers(inputs)["probabilities"]
+            for name, values in self._answers(inputs).items():
+                result[name][rows] = values
         return result
 
     @cached_property
@@ -77,13 +92,13 @@ class Comparison:
         encodings = sorted(self._encodings, key=len)
         spread = _spread(encodings, _TOGETHER)
         probes = [
-            Probe(f"a text of {len(encoding)} tokens alone", tokenizer.pad([encoding]))
+            Probe(f"a {self._noun} of {len(encoding)} tokens alone", tokenizer.pad([encoding]))
             for encoding in _spread(encodings, _ALONE)
         ]
-        probes.append(Probe(f"{len(spread)} texts padded to {len(spread[-1])} tokens", tokenizer.pad(spread)))
+        probes.append(Probe(f"{len(spread)} {self._noun}s padded to {len(spread[-1])} tokens", tokenizer.pad(spread)))
         probes.append(
             Probe(
-                f"a text of {len(encodings[0])} tokens padded to {max_length}",
+                f"a {self._noun} of {len(encodings[0])} tokens padded to {max_length}",
                 tokenizer.pad(encodings[:1], length=max_length),
             )
         )
@@ -111,10 +126,35 @@ def _spread(encodings: Sequence[Encoding], count: int) -> list[Encoding]:
     return [encodings[index] for index in sorted(set(np.linspace(0, len(encodings) - 1, count).astype(int)))]
 
 
-def _label_ids(dev: LabelledData, labels: tuple[str, ...]) -> np.ndarray:
+def _targets(dev: LabelledData, checkpoint: Checkpoint) -> np.ndarray | None:
+    """Return the right answers to labelled rows, after checking that the rows are of the checkpoint's kind."""
     if not len(dev.texts):
         raise DataError("there are no labelled rows to compare on")
-    numbers = {label: index for index, label in enumerate(labels)}
-    if unknown := sorted(set(dev.labels) - set(labels)):
-        raise DataError(f"the rows have the label {unknown[0]!r}, the model knows {', '.join(labels)}")
-    return np.array([numbers[label] for label in dev.labels], np.int32)
+    if checkpoint.pair and dev.pairs is None:
+        raise DataError("the rows are single texts, the model answers pairs; name the column of the second text")
+    if dev.pairs is not None and not checkpoint.pair:
+        raise DataError("the rows are pairs of texts, the model answers single ones")
+    if checkpoint.task == "embedding":  # a vector is neither right nor wrong
+        return None
+    if dev.task != checkpoint.task:
+        raise DataError(f"the rows are for {dev.task}, the model is for {checkpoint.task}")
+    if checkpoint.task == "regression":
+        return dev.targets
+    names = dev.labels if checkpoint.task == "classification" else _used_names(dev)
+    if unknown := sorted(set(names) - set(checkpoint.labels)):
+        raise DataError(f"the rows have the label {unknown[0]!r}, the model knows {', '.join(checkpoint.labels)}")
+    if checkpoint.task == "classification":
+        numbers = {label: index for index, label in enumerate(checkpoint.labels)}
+        return np.array([numbers[label] for label in dev.labels], np.int32)
+    columns = {name: column for column, name in enumerate(dev.label_names)}
+    return np.stack(
+        [
+            dev.targets[:, columns[label]] if label in columns else np.zeros(len(dev), np.float32)
+            for label in checkpoint.labels
+        ],
+        axis=1,
+    )
+
+
+def _used_names(dev: LabelledData) -> list[str]:
+    return [name for name, column in zip(dev.label_names, dev.targets.T, strict=True) if column.any()]

@@ -15,9 +15,10 @@ import tensorflow as tf
 import tf2onnx
 
 from kerastx.errors import ExportError
+from kerastx.runtime.results import OUTPUTS
 from kerastx_export import onnx_fusion
 from kerastx_export.layer_names import layer_of
-from kerastx_export.signature import INPUTS, OUTPUTS
+from kerastx_export.signature import INPUTS
 from kerastx_export.trace import input_specs, serving_function
 
 # The newest that tf2onnx writes; the fusion raises it.
@@ -27,13 +28,13 @@ SMALL_CONSTANT = 8  # elements of what is no weight: shapes, axes, factors
 _NUMBERED = re.compile(r"__(\d+)")
 
 
-def convert(model: keras.Model) -> onnx.ModelProto:
+def convert(model: keras.Model, task: str) -> onnx.ModelProto:
     """Return `model` as a checked ONNX model with its norms and gelus in single nodes.
 
     Raises:
         ExportError: an operator has no ONNX form; its name and the Keras layer are in the message.
     """
-    function = tf.function(serving_function(model), input_signature=input_specs())
+    function = tf.function(serving_function(model, task), input_signature=input_specs())
     with _quiet_tf2onnx():
         proto, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=TF2ONNX_OPSET)
     check_standard(proto)
@@ -44,16 +45,16 @@ def convert(model: keras.Model) -> onnx.ModelProto:
     fused.graph.doc_string = fused.doc_string = ""
     _name_sizes(fused)
     _renumber(fused)
-    check(fused)
+    check(fused, task)
     return fused
 
 
-def check(model: onnx.ModelProto) -> None:
+def check(model: onnx.ModelProto, task: str) -> None:
     """Raise ExportError unless `model` has our inputs and outputs, standard operators, and the checker agrees."""
     check_standard(model)
     for side, tensors, names in (
         ("inputs", model.graph.input, tuple(INPUTS)),
-        ("outputs", model.graph.output, OUTPUTS),
+        ("outputs", model.graph.output, OUTPUTS[task]),
     ):
         found = tuple(tensor.name for tensor in tensors)
         if found != names:

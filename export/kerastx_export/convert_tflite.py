@@ -9,22 +9,23 @@ import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
 from kerastx.errors import ExportError
+from kerastx.runtime.results import OUTPUTS
 from kerastx_export.layer_names import layer_of
 from kerastx_export.recipes import Recipe
-from kerastx_export.signature import INPUTS, OUTPUTS, SIGNATURE_KEY
+from kerastx_export.signature import INPUTS
 from kerastx_export.tflite_graph import TfliteGraph
 
 # error: loc(callsite(fused["Erfinv:", "classifier_1/odd_layer_1/Erfinv@..."] ...: 'tf.Erfinv' op is neither ...
 _FOREIGN = re.compile(r'fused\["\w+:", "(?P<node>[^"@]+)[^\n]*\'tf\.(?P<op>\w+)\' op is neither')
 
 
-def convert(saved_model: Path, recipe: Recipe) -> bytes:
+def convert(saved_model: Path, recipe: Recipe, *, task: str) -> bytes:
     """Return the flatbuffer of a SavedModel that `write_saved_model` wrote.
 
     Raises:
         ExportError: an operator is not built into TFLite; its name and the Keras layer are in the message.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[SIGNATURE_KEY])
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[task])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if recipe.weight_dtype != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -34,19 +35,19 @@ def convert(saved_model: Path, recipe: Recipe) -> bytes:
         content = converter.convert()
     except ConverterError as error:
         raise ExportError(_reason(str(error))) from error
-    check(TfliteGraph(content))
+    check(TfliteGraph(content), task)
     return content
 
 
-def check(graph: TfliteGraph) -> None:
+def check(graph: TfliteGraph, task: str) -> None:
     """Raise ExportError unless the graph has one signature with our names and built-in operators only."""
     foreign = [name for name in graph.operators if name.startswith("custom:")]
     if foreign:
         raise ExportError(f"the operators {', '.join(foreign)} are not built into TFLite")
     keys = [entry.signatureKey for entry in graph.model.signatureDefs]
     if len(keys) != 1:
-        raise ExportError(f"the TFLite graph has the signatures {keys}, expected {SIGNATURE_KEY} alone")
-    for side, found, names in zip(("inputs", "outputs"), graph.tensor_names(), (INPUTS, OUTPUTS), strict=True):
+        raise ExportError(f"the TFLite graph has the signatures {keys}, expected {task} alone")
+    for side, found, names in zip(("inputs", "outputs"), graph.tensor_names(), (INPUTS, OUTPUTS[task]), strict=True):
         if sorted(found) != sorted(names):
             raise ExportError(f"the TFLite graph has the {side} {found}, expected {list(names)}")
 

@@ -36,10 +36,10 @@ def export_checkpoint(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
-    """Write a classifier as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
+    """Write a model as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
 
     Args:
-        checkpoint: a fine-tuned checkpoint, or its folder.
+        checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression or embedding.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
@@ -69,6 +69,7 @@ def export_checkpoint(
         report = Report(
             task=checkpoint.task,
             labels=checkpoint.labels,
+            pair=checkpoint.pair,
             parameters=checkpoint.model.count_params(),
             recipe=stored_as,
             compared_on=comparison.source,

@@ -188,6 +188,8 @@ def _leave_leading_axes(reshape: ir.Node, *, was_rank_3: bool) -> None:
     source, target = reshape.inputs[0], reshape.outputs[0]
     inner = list(target.shape[1 if len(target.shape) == 2 else 2 :])
     if was_rank_3 and len(inner) == 1:
+        if len(target.shape) > 2:  # what was folded no longer is: a fold behind it is to know
+            source.shape = target.shape
         ir.convenience.replace_all_uses_with(target, source)
         return
     name = f"{target.name}/keep_rows"
@@ -200,7 +202,7 @@ def _clean(model: ir.Model) -> None:
     for clean in (
         passes.IdentityEliminationPass(),
         passes.CommonSubexpressionEliminationPass(),
-        passes.DeduplicateInitializersPass(),
+        passes.DeduplicateHashedInitializersPass(),  # of any size: blocks may share their weights
         passes.RemoveUnusedNodesPass(),
         passes.RemoveUnusedOpsetsPass(),
     ):

@@ -47,6 +47,15 @@ def probe_texts() -> list[str]:
     return [*ODD_TEXTS, *_help_paragraphs()]
 
 
+def probe_pairs() -> tuple[list[str], list[str]]:
+    """Return first and second texts: each probe text with another, some without a second, and two long ones."""
+    texts = probe_texts()
+    half = len(texts) // 2
+    pairs = [*texts[half:], *texts[:half]]
+    pairs[::16] = [""] * len(pairs[::16])
+    return [*texts, ODD_TEXTS[-1], ODD_TEXTS[-1]], [*pairs, ODD_TEXTS[-1][::-1], ODD_TEXTS[-2]]
+
+
 def _help_paragraphs() -> list[str]:
     try:
         from pydoc_data.topics import topics

@@ -8,10 +8,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastx_export.parity import CLEAR_MARGIN, Agreement, Difference, Parity, Score
+from kerastx.runtime.results import OUTPUTS, THRESHOLD
+from kerastx_export.agreement import CLEAR_MARGIN, Agreement, AnyAgreement, Correlation
+from kerastx_export.gate import MAX_SCORE_DIFFERENCE, MIN_MEAN_COSINE
+from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import Recipe
+from kerastx_export.scoring import Score
 
 _ENGINES = {"tflite": "LiteRT", "onnx": "onnxruntime"}
+_METRICS = {
+    "accuracy": "accuracy",
+    "f1": "F1 of the second label",
+    "micro_f1": "micro F1",
+    "spearman": "Spearman correlation",
+}
 
 
 @dataclass(frozen=True)
@@ -57,12 +67,14 @@ class Report:
     hardware: str
     seconds: float
     paths: list[Path] = field(default_factory=list)
+    pair: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""
         return {
             "task": self.task,
             "labels": list(self.labels),
+            "pair": self.pair,
             "parameters": self.parameters,
             "recipe": {"name": self.recipe.name, "note": self.recipe.note, "tolerance": self.recipe.tolerance},
             "compared_on": self.compared_on,
@@ -80,16 +92,20 @@ class Report:
         return "\n\n".join(
             [
                 f"# Exported {self.task} model",
-                f"{self.parameters:,} parameters, {len(self.labels)} labels. "
-                f"Recipe `{self.recipe.name}`: {self.recipe.note}.",
+                f"{self.parameters:,} parameters{self._answers}. Recipe `{self.recipe.name}`: {self.recipe.note}.",
                 self.table(),
-                f"Compared with Keras on {self.compared_on}. {_tolerance(self.recipe)}",
+                f"Compared with Keras on {self.compared_on}. {_tolerance(self.recipe, self.task)}",
                 f"Latency is the median CPU time of one text, one thread, on {self.hardware}.",
                 *(_details(file) for file in self.files),
                 "## Versions",
                 ", ".join(f"{name} {number}" for name, number in self.versions.items()),
             ]
         )
+
+    @property
+    def _answers(self) -> str:
+        labels = f", {len(self.labels)} labels" if self.labels else ""
+        return labels + (", for pairs of texts" if self.pair else "")
 
     def table(self) -> str:
         """Return one Markdown table with a column per file."""
@@ -108,23 +124,39 @@ def parity_lines(parity: Parity) -> list[str]:
         f"{difference.output}: at most {difference.value:.2g} from Keras (for {difference.probe})"
         for difference in parity.differences
     ]
-    found: Agreement = parity.agreement
-    lines.append(
-        f"decisions: {found.share:.2%} of {found.texts} texts as Keras; {found.clear_share:.2%} of the "
-        f"{found.clear_texts} where Keras prefers one by more than {CLEAR_MARGIN}; probabilities move by "
-        f"{found.mean_drift:.2g} on average"
-    )
-    if parity.score is not None:
-        lines.append(f"accuracy on {parity.score.rows} rows: {_score(parity.score)}")
+    lines.append(_agreement(parity.agreement))
+    lines += [f"{_METRICS[score.metric]} on {score.rows} rows: {_score(score)}" for score in parity.scores]
     return lines
+
+
+def _agreement(found: AnyAgreement) -> str:
+    if isinstance(found, Agreement):
+        return (
+            f"decisions: {found.share:.2%} of {found.texts} texts as Keras; {found.clear_share:.2%} of the "
+            f"{found.clear_texts} where Keras prefers one by more than {CLEAR_MARGIN}; probabilities move by "
+            f"{found.mean_drift:.2g} on average"
+        )
+    if isinstance(found, Correlation):
+        return (
+            f"scores of {found.texts} texts: Spearman correlation with Keras {found.spearman:.4f}, Pearson "
+            f"{found.pearson:.4f}; they move by {found.mean_difference:.2g} standard deviations on average"
+        )
+    return (
+        f"vectors of {found.texts} texts: cosine with Keras {found.mean_cosine:.4f} on average, "
+        f"{found.lowest_cosine:.4f} at the lowest"
+    )
 
 
 def _score(score: Score) -> str:
     low, high = score.interval
     return (
-        f"{score.file:.2%}, Keras {score.keras:.2%}, difference {100 * score.difference:+.2f} points "
-        f"(95 % paired interval {100 * low:+.2f} to {100 * high:+.2f})"
+        f"{_value(score, score.file)}, Keras {_value(score, score.keras)}, difference {100 * score.difference:+.2f} "
+        f"points (95 % paired interval {100 * low:+.2f} to {100 * high:+.2f})"
     )
+
+
+def _value(score: Score, value: float) -> str:
+    return f"{value:.4f}" if score.metric == "spearman" else f"{value:.2%}"
 
 
 def _rows(files: list[FileReport]) -> list[list[str]]:
@@ -136,22 +168,38 @@ def _rows(files: list[FileReport]) -> list[list[str]]:
 
     add("size", lambda file: f"{file.size_bytes / 1e6:.2f} MB")
     add("share of its fp32 size", lambda file: f"{file.size_ratio:.1%}")
-    add("decides like Keras", lambda file: f"{file.parity.agreement.share:.2%} of {file.parity.agreement.texts:,}")
+    add(*_agreement_row(files[0].parity.agreement))
     add("largest difference", lambda file: f"{max(d.value for d in file.parity.differences):.1e}")
-    if all(file.parity.score for file in files):
-        add("accuracy of the file", lambda file: f"{_scored(file).file:.2%}")
-        add("accuracy of Keras", lambda file: f"{_scored(file).keras:.2%}")
-        add("difference in points", lambda file: f"{100 * _scored(file).difference:+.2f}")
-        add("  its 95 % interval", lambda file: "{:+.2f} to {:+.2f}".format(*(100 * x for x in _scored(file).interval)))
+    for index, metric in enumerate(score.metric for score in files[0].parity.scores):
+        _add_score(add, _METRICS[metric], index)
     for length in sorted({length for file in files for length in file.latency_ms}):
         table.append([f"CPU ms at {length} tokens", *(f"{file.latency_ms[length]:.2f}" for file in files)])
     return table
 
 
-def _scored(file: FileReport) -> Score:
-    if file.parity.score is None:
-        raise ValueError(f"{file.name} was not scored.")
-    return file.parity.score
+def _agreement_row(found: AnyAgreement) -> tuple[str, Callable[[FileReport], str]]:
+    """Return title and cell of the one row that says how much a file is like Keras."""
+    if isinstance(found, Agreement):
+        return "decides like Keras", lambda file: f"{_of(file).share:.2%} of {_of(file).texts:,}"
+    if isinstance(found, Correlation):
+        return "Spearman with Keras", lambda file: f"{_of(file).spearman:.4f} on {_of(file).texts:,}"
+    return "cosine with Keras", lambda file: f"{_of(file).mean_cosine:.4f} on {_of(file).texts:,}"
+
+
+def _of(file: FileReport) -> Any:
+    return file.parity.agreement
+
+
+def _add_score(add: Callable[[str, Callable[[FileReport], str]], None], title: str, index: int) -> None:
+    """Add the rows of one metric, the `index`th of every file."""
+
+    def score(file: FileReport) -> Score:
+        return file.parity.scores[index]
+
+    add(f"{title} of the file", lambda file: _value(score(file), score(file).file))
+    add(f"{title} of Keras", lambda file: _value(score(file), score(file).keras))
+    add("difference in points", lambda file: f"{100 * score(file).difference:+.2f}")
+    add("  its 95 % interval", lambda file: "{:+.2f} to {:+.2f}".format(*(100 * x for x in score(file).interval)))
 
 
 def _markdown_table(rows: list[list[str]]) -> str:
@@ -169,13 +217,21 @@ def _plain_table(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def _tolerance(recipe: Recipe) -> str:
+def _tolerance(recipe: Recipe, task: str) -> str:
     if recipe.tolerance is not None:
-        return f"Logits and probabilities may differ by at most {recipe.tolerance:g}."
-    return (
-        f"A file is kept if it decides like Keras on at least {recipe.min_agreement:.0%} of the texts with a clear "
-        "decision, and its fp32 form stays within 1e-4 of Keras."
-    )
+        names = " and ".join(OUTPUTS[task]).capitalize()
+        of_its_size = ", of the largest score where that is above 1" if task == "regression" else ""
+        return f"{names} may differ by at most {recipe.tolerance:g}{of_its_size}."
+    kept = {
+        "classification": f"it decides like Keras on at least {recipe.min_agreement:.0%} of the texts with a clear "
+        "decision",
+        "multi_label": f"it gives the labels of Keras to at least {recipe.min_agreement:.0%} of the texts of which "
+        f"every probability is at least {CLEAR_MARGIN} from {THRESHOLD}",
+        "regression": f"its scores are on average at most {MAX_SCORE_DIFFERENCE} standard deviations from those of "
+        "Keras",
+        "embedding": f"the cosine of its vectors and those of Keras is at least {MIN_MEAN_COSINE} on average",
+    }[task]
+    return f"A file is kept if {kept}, and its fp32 form stays within 1e-4 of Keras."
 
 
 def _details(file: FileReport) -> str:
@@ -195,7 +251,7 @@ def _details(file: FileReport) -> str:
 
 def _file_dict(file: FileReport) -> dict[str, Any]:
     differences: list[Difference] = file.parity.differences
-    score = file.parity.score
+    scores = [_score_dict(score) for score in file.parity.scores]
     return {
         "file": file.name,
         "format": file.engine_format,
@@ -206,16 +262,19 @@ def _file_dict(file: FileReport) -> dict[str, Any]:
         "max_difference": {difference.output: difference.value for difference in differences},
         "max_difference_for": {difference.output: difference.probe for difference in differences},
         "agreement": asdict(file.parity.agreement),
-        "score": None
-        if score is None
-        else {
-            "metric": "accuracy",
-            "rows": score.rows,
-            "file": score.file,
-            "keras": score.keras,
-            "difference": score.difference,
-            "interval_95": list(score.interval),
-        },
+        "score": scores[0] if scores else None,
+        "scores": scores,
         "latency_ms": {str(length): round(value, 3) for length, value in file.latency_ms.items()},
         "operators": file.operators,
+    }
+
+
+def _score_dict(score: Score) -> dict[str, Any]:
+    return {
+        "metric": score.metric,
+        "rows": score.rows,
+        "file": score.file,
+        "keras": score.keras,
+        "difference": score.difference,
+        "interval_95": list(score.interval),
     }

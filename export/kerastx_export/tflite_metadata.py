@@ -21,42 +21,46 @@ _UNKNOWN, _TENSOR_AXIS_LABELS, _VOCABULARY = 0, 2, 5
 _FEATURE_PROPERTIES = 1
 
 _INPUT_NOTES = {
-    "token_ids": "WordPiece ids of one text a row, [CLS] first and [SEP] last, filled up with [PAD].",
-    "segment_ids": "0 for the first text and its special tokens, 1 for the second.",
+    "token_ids": "Ids of tokenizer.json, one {text} a row with its special tokens, filled up with [PAD].",
+    "segment_ids": "0 for the first text and its special tokens; 1 for the second, if the tokenizer says so.",
     "padding_mask": "True for real tokens, False for [PAD].",
 }
+# Output -> what it is and the name of its second axis.
 _OUTPUT_NOTES = {
-    "logits": "One score for each label, before the softmax.",
-    "probabilities": "The probability of each label; the labels are in labels.txt.",
+    "logits": ("One score for each label, before the {function}.", "label"),
+    "probabilities": ("The probability of each label; the labels are in labels.txt.", "label"),
+    "score": ("The number that a {text} gets.", "score"),
+    "vector": ("The vector of a {text}.", "dimension"),
 }
 
 
 def metadata_buffer(manifest: Manifest, *, inputs: list[str], outputs: list[str]) -> bytes:
-    """Return the flatbuffer that describes a classifier.
+    """Return the flatbuffer that describes a graph and its tensors.
 
     Args:
         manifest: of the file.
         inputs, outputs: names of the tensors in the order of the graph.
     """
     build = _TableBuilder()
-    labels = build.file("labels.txt", "One label a line, in the order of the probabilities.", _TENSOR_AXIS_LABELS)
+    words = {
+        "text": "pair of texts" if manifest.pair else "text",
+        "function": "sigmoid" if manifest.task == "multi_label" else "softmax",
+    }
+    labels = []
+    if manifest.labels:
+        note = "One label a line, in the order of the probabilities."
+        labels.append(build.file("labels.txt", note, _TENSOR_AXIS_LABELS))
+
+    def output(name: str) -> int:
+        note, axis = _OUTPUT_NOTES[name]
+        files = labels if name == "probabilities" else []
+        return build.tensor(name, note.format(**words), ("batch", axis), files=files)
+
+    described = [build.tensor(name, _INPUT_NOTES[name].format(**words), ("batch", "length")) for name in inputs]
     graph = build.table(
         (0, build.text(manifest.task)),
-        (2, build.vector([build.tensor(name, _INPUT_NOTES[name], ("batch", "length")) for name in inputs])),
-        (
-            3,
-            build.vector(
-                [
-                    build.tensor(
-                        name,
-                        _OUTPUT_NOTES[name],
-                        ("batch", "label"),
-                        files=[labels] if name == "probabilities" else [],
-                    )
-                    for name in outputs
-                ]
-            ),
-        ),
+        (2, build.vector(described)),
+        (3, build.vector([output(name) for name in outputs])),
     )
     files = [
         build.file("tokenizer.json", "The tokenizer, as the `tokenizers` library reads it.", _VOCABULARY),

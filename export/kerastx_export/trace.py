@@ -14,36 +14,41 @@ import tensorflow as tf
 
 from kerastx.checkpoint.store import Checkpoint, in_float32, load_checkpoint
 from kerastx.errors import ExportError
-from kerastx_export.signature import INPUTS, SIGNATURE_KEY
+from kerastx.runtime.results import OUTPUTS
+from kerastx_export.signature import INPUTS
 
 
 def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
     """Return a loaded checkpoint of a task that can be exported, its model computing in float32.
 
     Raises:
-        ExportError: it is a pretraining checkpoint, or not on the TensorFlow backend.
+        ExportError: it is of a task that answers nothing for a whole text, or not on the TensorFlow backend.
     """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"export needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if checkpoint.task != "classification":
+    if checkpoint.task not in OUTPUTS:
         raise ExportError(
             f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune classify --from ..."
         )
     return in_float32(checkpoint)
 
 
-def serving_function(model: keras.Model) -> Callable[..., dict[str, tf.Tensor]]:
-    """Return a function of the three inputs that answers {"logits", "probabilities"}, both float32 (B, C).
+def serving_function(model: keras.Model, task: str) -> Callable[..., dict[str, tf.Tensor]]:
+    """Return a function of the three inputs that answers the outputs of the task; see `kerastx.runtime.results`.
 
-    The softmax is part of the graph, so that every client gets probabilities without code of its own.
+    The softmax, or sigmoid, is part of the graph, so that every client gets probabilities without code of its own.
     """
 
     def serve(token_ids, segment_ids, padding_mask):
         inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
-        logits = tf.cast(model(inputs, training=False)["logits"], tf.float32)
-        return {"logits": tf.identity(logits), "probabilities": tf.nn.softmax(logits)}
+        outputs = {name: tf.cast(value, tf.float32) for name, value in model(inputs, training=False).items()}
+        if task == "classification":
+            outputs["probabilities"] = tf.nn.softmax(outputs["logits"])
+        elif task == "multi_label":
+            outputs["probabilities"] = tf.nn.sigmoid(outputs["logits"])
+        return {name: tf.identity(outputs[name]) for name in OUTPUTS[task]}
 
     return serve
 
@@ -53,9 +58,9 @@ def input_specs() -> list[tf.TensorSpec]:
     return [tf.TensorSpec([None, None], dtype, name=name) for name, dtype in INPUTS.items()]
 
 
-def keras_answers(model: keras.Model) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+def keras_answers(model: keras.Model, task: str) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return Keras itself as a function of arrays, to compare files with."""
-    function = tf.function(serving_function(model), input_signature=input_specs())
+    function = tf.function(serving_function(model, task), input_signature=input_specs())
 
     def answer(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {name: value.numpy() for name, value in function(**inputs).items()}
@@ -63,8 +68,8 @@ def keras_answers(model: keras.Model) -> Callable[[dict[str, np.ndarray]], dict[
     return answer
 
 
-def write_saved_model(model: keras.Model, folder: Path) -> None:
-    """Write `model` as a SavedModel with one signature.
+def write_saved_model(model: keras.Model, folder: Path, *, task: str) -> None:
+    """Write `model` as a SavedModel with one signature, named after the task.
 
     `ExportArchive.track` is what makes the variables part of it: a Keras 3 model held by a plain `tf.Module`
     converts without its weights, and nothing says so.
@@ -73,5 +78,5 @@ def write_saved_model(model: keras.Model, folder: Path) -> None:
     archive.track(model)
     # Keras prints every captured tensor.
     with contextlib.redirect_stdout(io.StringIO()):
-        archive.add_endpoint(SIGNATURE_KEY, serving_function(model), input_signature=input_specs())
+        archive.add_endpoint(task, serving_function(model, task), input_signature=input_specs())
         archive.write_out(str(folder), verbose=False)

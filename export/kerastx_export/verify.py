@@ -6,9 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerastx.artifact import Manifest
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.data.readers import LabelledData
 from kerastx.errors import ExportError
+from kerastx.models.config import EncoderConfig
 from kerastx.runtime.session import Session, load
 from kerastx_export import gate, parity
 from kerastx_export.comparison import Comparison
@@ -83,10 +85,20 @@ def _recipe(session: Session) -> Recipe:
 def _check_origin(session: Session, checkpoint: Checkpoint) -> None:
     manifest = session.manifest
     for what, found, expected in (
+        ("task", manifest.task, checkpoint.task),
         ("labels", manifest.labels, checkpoint.labels),
-        ("encoder config", manifest.model, checkpoint.config.to_dict()),
+        ("pair", manifest.pair, checkpoint.pair),
+        ("encoder config", _config(manifest), checkpoint.config),
         ("max_length", manifest.max_length, checkpoint.max_length),
         ("tokenizer", manifest.tokenizer, checkpoint.tokenizer.to_json()),
     ):
         if found != expected:
             raise ExportError(f"the file was made from another checkpoint: its {what} differs")
+
+
+def _config(manifest: Manifest) -> EncoderConfig:
+    """Return the config in a file, which may lack keys that are newer than the file."""
+    try:
+        return EncoderConfig.from_dict(manifest.model)
+    except (TypeError, ValueError) as error:
+        raise ExportError(f"the file has an encoder config that this version does not know: {error}") from error

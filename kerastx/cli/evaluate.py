@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from kerastx.cli.options import Json, LabelColumn, TextColumn
+from kerastx.cli.options import Json, LabelColumn, PairColumn, TextColumn
 from kerastx.cli.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Source(NamedTuple):
+    """What is scored: its task, labels and kind of rows, and a function from texts and pairs to its outputs."""
+
+    task: str
+    labels: tuple[str, ...]
+    pair: bool
+    predict: Callable[[list[str], list[str] | None], dict[str, np.ndarray]]
 
 
 def evaluate(
     source: Annotated[Path, typer.Argument(help="Checkpoint folder, .tflite or .onnx file.")],
     data: Annotated[Path, typer.Option("--data", help="Labelled rows: TSV, CSV or JSONL.")],
     text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     json: Json = False,
 ) -> None:
@@ -24,14 +38,21 @@ def evaluate(
     """
     import json as json_module
 
-    from kerastx.analysis.scoring import classification_scores
+    from kerastx.analysis.scoring import task_scores
     from kerastx.data.readers import read_labelled
 
-    task, labels, predict = _predictor(source)
-    rows = read_labelled(data, labels=labels, text_column=text_column, label_column=label_column)
-    predicted = predict(rows.texts).argmax(-1)
-    scores = classification_scores(predicted, rows.targets, len(labels))
-    result = {"task": task, "rows": len(rows.texts), **scores}
+    model = _opened(source)
+    rows = read_labelled(
+        data,
+        labels=model.labels or None,
+        text_column=text_column,
+        label_column=label_column,
+        pair_column=pair_column,
+        pairs=model.pair,
+        task=model.task,
+    )
+    scores = task_scores(model.task, model.predict(rows.texts, rows.pairs), rows)
+    result = {"task": model.task, "rows": len(rows.texts), **scores}
     if json:
         print(json_module.dumps(result))
         return
@@ -39,19 +60,28 @@ def evaluate(
         print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
 
 
-def _predictor(source: Path):
-    """Return task, labels and a function from texts to probabilities (N, C)."""
+def _opened(source: Path) -> Source:
+    """Return a checkpoint or a file, ready to answer; CheckpointError or ArtifactError for one that has no scores."""
+    from kerastx.errors import ArtifactError, CheckpointError
+
     if source.is_dir() or not source.suffix:
         import_tensorflow("train")
-        from kerastx.analysis.predict import predict_probabilities
-        from kerastx.checkpoint.store import load_checkpoint
-        from kerastx.errors import CheckpointError
+        from kerastx.checkpoint.answering import predict
+        from kerastx.checkpoint.store import TEXT_TASKS, load_checkpoint
 
         checkpoint = load_checkpoint(source)
-        if checkpoint.task != "classification":
+        if checkpoint.task not in TEXT_TASKS:
             raise CheckpointError(f"{source} is a {checkpoint.task} checkpoint; fine-tune it first")
-        return checkpoint.task, checkpoint.labels, lambda texts: predict_probabilities(checkpoint, texts)
+        return Source(
+            checkpoint.task,
+            checkpoint.labels,
+            checkpoint.pair,
+            lambda texts, pairs: predict(checkpoint, texts, pairs),
+        )
     from kerastx.runtime.session import load
 
     session = load(source)
-    return session.manifest.task, session.labels, session.predict_probabilities
+    manifest = session.manifest
+    if manifest.task == "embedding":
+        raise ArtifactError(f"{source} answers vectors, which labelled rows cannot score")
+    return Source(manifest.task, manifest.labels, manifest.pair, session.predict)

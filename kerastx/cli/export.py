@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Dev, Force, Json, LabelColumn, TextColumn
+from kerastx.cli.options import Dev, Force, Json, LabelColumn, PairColumn, TextColumn
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -25,6 +25,7 @@ def export(
     recipe: Annotated[Recipe, typer.Option("--recipe", help="How weights are stored.")] = Recipe.dynamic_wi8_afp32,
     dev: Dev = None,
     text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     force: Force = False,
     json: Json = False,
@@ -36,16 +37,14 @@ def export(
     import_tensorflow("export")
     from kerastx.checkpoint.store import load_checkpoint
     from kerastx.cli.console import progress, say
-    from kerastx.data.readers import read_labelled
+    from kerastx.cli.dev_rows import read_dev_rows
     from kerastx_export.export import export_checkpoint
 
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
     if not names or set(names) - {"tflite", "onnx"}:
         raise typer.BadParameter(f"expected tflite, onnx or tflite,onnx, got {formats!r}", param_hint="--formats")
     loaded = load_checkpoint(checkpoint)
-    rows = None
-    if dev is not None:
-        rows = read_labelled(dev, labels=loaded.labels, text_column=text_column, label_column=label_column)
+    rows = read_dev_rows(dev, loaded, text_column=text_column, pair_column=pair_column, label_column=label_column)
     with progress() as report_progress:
         report = export_checkpoint(
             loaded,

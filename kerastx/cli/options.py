@@ -14,6 +14,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Seed = Annotated[int, typer.Option("--seed", help="Every random choice follows from it.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1)]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Header name of the text [text, sentence, ...].")]
+PairColumn = Annotated[
+    str | None, typer.Option("--pair-column", help="Header name of the second text, where two are judged together.")
+]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Header name of the label [label].")]
 Dev = Annotated[Path | None, typer.Option("--dev", help="Labelled rows (TSV, CSV, JSONL) to score on.")]
 

@@ -5,40 +5,97 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kerastx.cli.options import Json
+from kerastx.errors import DataError
 
 LINES_AT_ONCE = 256
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
+# One row: a text, or a text and its pair.
+Row = tuple[str, ...]
+
 
 def run(
     file: Annotated[Path, typer.Argument(help=".tflite or .onnx file made by `kerastx export`.")],
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; stdin lines when there are none.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts, or TEXT PAIR TEXT PAIR ...; stdin lines when there are none, pairs with a tab."),
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
     json: Json = False,
 ) -> None:
-    """Answer texts, one line each: label, probability, text.
+    """Answer texts, or pairs of texts, one line each: label, probability, text.
+
+    A file for any of several labels prints them with commas, or - for none; one for numbers prints the number; one for
+    vectors needs --json.
 
     Example: `kerastx run build/export/classification-dynamic_wi8_afp32.onnx "What a lovely film."`
     """
-    import json as json_module
-
     from kerastx.runtime.session import load
 
     session = load(file, threads=threads)
-    for batch in _batches(text or _stdin_lines()):
-        for line, answer in zip(batch, session(batch), strict=True):
-            if json:
-                values = {"text": line, "label": answer.label, "probability": round(answer.probability, 6)}
-                probabilities = {name: round(value, 6) for name, value in answer.probabilities.items()}
-                print(json_module.dumps({**values, "probabilities": probabilities}, ensure_ascii=False))
-            else:
-                print(f"{answer.label}\t{answer.probability:.4f}\t{line.translate(_LINE_ENDS)}")
+    manifest = session.manifest
+    if manifest.task == "embedding" and not json:
+        raise typer.BadParameter("this file answers vectors, which are printed as JSON only", param_hint="--json")
+    rows = _rows_of(text, pair=manifest.pair) if text else _stdin_rows(pair=manifest.pair)
+    for batch in _batches(rows):
+        texts = [row[0] for row in batch]
+        answers = session(texts, [row[1] for row in batch]) if manifest.pair else session(texts)
+        for row, answer in zip(batch, answers, strict=True):
+            print(_as_json(row, answer) if json else _as_line(row, answer))
         print(end="", flush=True)
+
+
+def _as_line(row: Row, answer: Any) -> str:
+    """Return the answer and its text as fields with tabs between them."""
+    from kerastx.runtime.results import Classification, MultiLabel
+
+    if isinstance(answer, Classification):
+        fields = [answer.label, f"{answer.probability:.4f}"]
+    elif isinstance(answer, MultiLabel):
+        fields = [",".join(answer.labels) or "-"]
+    else:
+        fields = [f"{answer.score:.4f}"]
+    return "\t".join([*fields, *(text.translate(_LINE_ENDS) for text in row)])
+
+
+def _as_json(row: Row, answer: Any) -> str:
+    import json
+
+    values: dict[str, Any] = dict(zip(("text", "pair"), row, strict=False))
+    if hasattr(answer, "score"):
+        values["score"] = round(answer.score, 6)
+    elif not hasattr(answer, "probabilities"):
+        values["vector"] = [round(float(value), 7) for value in answer]
+    else:
+        if hasattr(answer, "label"):
+            values |= {"label": answer.label, "probability": round(answer.probability, 6)}
+        else:
+            values["labels"] = list(answer.labels)
+        values["probabilities"] = {name: round(value, 6) for name, value in answer.probabilities.items()}
+    return json.dumps(values, ensure_ascii=False)
+
+
+def _rows_of(texts: list[str], *, pair: bool) -> Iterator[Row]:
+    if pair and len(texts) % 2:
+        raise typer.BadParameter(
+            f"this file answers pairs: expected TEXT PAIR [TEXT PAIR ...], got {len(texts)} texts", param_hint="TEXT"
+        )
+    return zip(texts[::2], texts[1::2], strict=True) if pair else ((text,) for text in texts)
+
+
+def _stdin_rows(*, pair: bool) -> Iterator[Row]:
+    for number, line in enumerate(_stdin_lines(), 1):
+        row = tuple(line.split("\t", 1)) if pair else (line,)
+        if pair and len(row) < 2:
+            raise DataError(
+                f"stdin:{number}: this file answers pairs: expected text, tab, pair, got a line without a tab"
+            )
+        yield row
 
 
 def _stdin_lines() -> Iterator[str]:
@@ -49,12 +106,12 @@ def _stdin_lines() -> Iterator[str]:
         yield raw.decode("utf-8", errors="replace").rstrip("\r\n")
 
 
-def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Group lines, at once when a person types them, in hundreds when a pipe sends them."""
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Group rows, at once when a person types them, in hundreds when a pipe sends them."""
     size = 1 if sys.stdin is not None and sys.stdin.isatty() else LINES_AT_ONCE
-    batch: list[str] = []
-    for line in lines:
-        batch.append(line)
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
         if len(batch) >= size:
             yield batch
             batch = []

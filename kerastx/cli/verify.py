@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Dev, LabelColumn, TextColumn
+from kerastx.cli.options import Dev, LabelColumn, PairColumn, TextColumn
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -16,6 +16,7 @@ def verify(
     checkpoint: Annotated[Path, typer.Option("--checkpoint", help="Checkpoint that it was made from.")],
     dev: Dev = None,
     text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
 ) -> None:
     """Check the file's hash, run it in its own runtime and compare it with Keras.
@@ -27,11 +28,9 @@ def verify(
     read_manifest(file)  # a broken file is told in milliseconds, not after TensorFlow has started
     import_tensorflow("export")
     from kerastx.checkpoint.store import load_checkpoint
-    from kerastx.data.readers import read_labelled
+    from kerastx.cli.dev_rows import read_dev_rows
     from kerastx_export.verify import verify as verify_file
 
     loaded = load_checkpoint(checkpoint)
-    rows = None
-    if dev is not None:
-        rows = read_labelled(dev, labels=loaded.labels, text_column=text_column, label_column=label_column)
+    rows = read_dev_rows(dev, loaded, text_column=text_column, pair_column=pair_column, label_column=label_column)
     print(verify_file(file, loaded, dev=rows).summary())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kerastx.runtime.results import Classification
+from kerastx.runtime.results import Answer, Classification, MultiLabel, Regression
 from kerastx.runtime.session import Session, load
 
-__all__ = ["Classification", "Session", "load"]
+__all__ = ["Answer", "Classification", "MultiLabel", "Regression", "Session", "load"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from kerastx.artifact import Manifest, read_artifact
 from kerastx.errors import ArtifactError, DataError
 from kerastx.runtime.engines import Engine, open_engine
-from kerastx.runtime.results import Classification
-from kerastx.text.tokenizer import Encoding, Tokenizer
+from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, Answer, answers
+from kerastx.text.tokenizer import Tokenizer
 
 # A step runs at most so many rows and tokens: enough to fill a CPU, little memory for the attention scores.
 MAX_ROWS = 32
@@ -34,8 +34,8 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
         raise ValueError(f"threads must be at least 1, got {threads}.")
     artifact = read_artifact(path)
     manifest = artifact.manifest
-    if manifest.task != "classification":
-        raise ArtifactError(f"{path} holds a {manifest.task} model; this kerastx runs classification")
+    if manifest.task not in OUTPUTS:
+        raise ArtifactError(f"{path} holds a {manifest.task} model; this kerastx runs {', '.join(OUTPUTS)}")
     try:
         tokenizer = Tokenizer.from_json(manifest.tokenizer)
         engine = open_engine(artifact.content, artifact.engine_format, threads=threads)
@@ -54,22 +54,36 @@ def _mismatch(manifest: Manifest, engine: Engine) -> str:
         if promised != found:
             return f"the manifest promises the {side} {promised}, the graph has {found}"
     shapes = {tensor["name"]: tensor["shape"] for tensor in manifest.signature["outputs"]}
-    if "probabilities" not in shapes:
-        return f"the graph answers {', '.join(shapes)}; expected probabilities among them"
+    needed = OUTPUTS[manifest.task]
+    if sorted(shapes) != sorted(needed):
+        return f"the graph answers {', '.join(shapes)}; expected {', '.join(needed)} of a {manifest.task} model"
     if len(set(manifest.labels)) != len(manifest.labels):
         return "two labels have the same name"
-    for name, shape in shapes.items():
+    for name in needed:
+        if problem := _wrong_width(manifest, name, shapes[name]):
+            return problem
+    return ""
+
+
+def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
+    if manifest.task in LABEL_TASKS:
         if shape[1:] != [len(manifest.labels)]:
             return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
+    elif manifest.labels:
+        return f"it has labels, which a {manifest.task} model has not"
+    elif manifest.task == "regression" and shape[1:] != [1]:
+        return f"expected one number for each text, got {name} of the shape {shape}"
+    elif len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:
+        return f"expected one vector for each text, got {name} of the shape {shape}"
     return ""
 
 
 class Session:
-    """A classifier ready to answer; safe to share between threads.
+    """A model ready to answer; safe to share between threads.
 
     Attributes:
         manifest: of the file.
-        labels: the names of the C classes, in the order of the probabilities.
+        labels: the names of the C classes, in the order of the probabilities; none where the task has no classes.
     """
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, engine: Engine):
@@ -79,51 +93,75 @@ class Session:
         self.engine = engine
 
     @overload
-    def __call__(self, texts: str) -> Classification: ...
+    def __call__(self, texts: str, pairs: str | None = None) -> Any: ...
     @overload
-    def __call__(self, texts: Iterable[str]) -> list[Classification]: ...
+    def __call__(self, texts: Iterable[str], pairs: Iterable[str] | None = None) -> list[Any]: ...
 
-    def __call__(self, texts):
-        """Return the most probable label of a text, or of each of several.
+    def __call__(self, texts, pairs=None):
+        """Return the answer to a text, or to each of several.
 
-        Texts longer than `manifest.max_length` tokens are cut. TypeError for anything but strings.
+        Texts longer than `manifest.max_length` tokens are cut.
+
+        Args:
+            texts: a string, or several.
+            pairs: the second text of each, in the same form; for a file that answers pairs, and only for one.
+
+        Returns:
+            By task a `Classification`, a `MultiLabel`, a `Regression`, or for "embedding" a float32 (D,) array; a list
+            of them for several texts.
+
+        Raises:
+            TypeError: anything but strings.
+            ValueError: pairs are missing, not wanted, or not as many as the texts.
         """
-        if isinstance(texts, str):
-            return self._answer(self.predict_probabilities([texts])[0])
-        return [self._answer(row) for row in self.predict_probabilities(texts)]
+        if isinstance(texts, str) and (pairs is None or isinstance(pairs, str)):
+            return self._answers([texts], None if pairs is None else [pairs])[0]
+        return self._answers(texts, pairs)
 
-    def predict_probabilities(self, texts: Iterable[str]) -> np.ndarray:
-        """Return the probabilities of every label for each text, float32 (number of texts, C)."""
-        return self.predict(texts)["probabilities"]
+    def _answers(self, texts: Iterable[str], pairs: Iterable[str] | None) -> list[Answer]:
+        return answers(self.manifest.task, self.labels, self.predict(texts, pairs))
 
-    def predict(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return every output of the graph for each text: logits and probabilities, float32 (number of texts, C)."""
-        encodings = self.tokenizer.encode_batch(_checked(texts), max_length=self.manifest.max_length)
-        shape = (len(encodings), len(self.labels))
-        results = {name: np.zeros(shape, dtype) for name, dtype in self.engine.outputs.items()}
+    def predict_probabilities(self, texts: Iterable[str], pairs: Iterable[str] | None = None) -> np.ndarray:
+        """Return the probabilities of every label for each text, float32 (number of texts, C).
+
+        ValueError for a task without labels; see `predict`.
+        """
+        if self.manifest.task not in LABEL_TASKS:
+            raise ValueError(f"a {self.manifest.task} file answers no probabilities; use predict.")
+        return self.predict(texts, pairs)["probabilities"]
+
+    def predict(self, texts: Iterable[str], pairs: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+        """Return every output of the graph for each of N texts, or pairs of texts.
+
+        Returns:
+            By task: logits and probabilities, float32 (N, C); score, float32 (N, 1); vector, float32 (N, D).
+
+        Raises:
+            TypeError, ValueError: see `__call__`.
+        """
+        if self.manifest.pair and pairs is None:
+            raise ValueError("this file answers pairs of texts: give the second ones as pairs.")
+        if pairs is not None and not self.manifest.pair:
+            raise ValueError("this file answers single texts: it takes no pairs.")
+        texts = _checked(texts, "text")
+        pairs = None if pairs is None else _checked(pairs, "pair")
+        encodings = self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length)
+        widths = {tensor["name"]: tensor["shape"][1] for tensor in self.manifest.signature["outputs"]}
+        results = {name: np.zeros((len(encodings), widths[name]), dtype) for name, dtype in self.engine.outputs.items()}
         for rows in _steps([len(encoding) for encoding in encodings]):
-            outputs = self.engine.run(self._inputs([encodings[row] for row in rows]))
+            outputs = self.engine.run(self.tokenizer.pad([encodings[row] for row in rows]))
             for name, values in outputs.items():
                 results[name][rows] = values
         return results
 
-    def _inputs(self, encodings: list[Encoding]) -> dict[str, np.ndarray]:
-        return self.tokenizer.pad(encodings)
 
-    def _answer(self, probabilities: np.ndarray) -> Classification:
-        order = np.argsort(-probabilities, kind="stable")
-        ranked = {self.labels[index]: float(probabilities[index]) for index in order}
-        best = self.labels[order[0]]
-        return Classification(label=best, probability=ranked[best], probabilities=ranked)
-
-
-def _checked(texts: Iterable[str]) -> list[str]:
+def _checked(texts: Iterable[str], what: str) -> list[str]:
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"expected a string or several, got {type(texts).__name__}.")
     texts = list(texts)
     for position, text in enumerate(texts):
         if not isinstance(text, str):
-            raise TypeError(f"text {position} must be a string, got {type(text).__name__}.")
+            raise TypeError(f"{what} {position} must be a string, got {type(text).__name__}.")
     return texts
 
 

@@ -20,13 +20,13 @@ def comparison(small):
 
 def test_probabilities_are_those_of_each_text_alone(small, comparison):
     assert comparison.texts == probe_texts()
-    assert comparison.label_ids is None
+    assert comparison.targets is None
     for row in (0, 5, 30, 100, len(comparison.texts) - 1):
         encoding = small.tokenizer.encode(comparison.texts[row], max_length=small.max_length)
         assert comparison.lengths[row] == len(encoding)
         logits = small.model(small.tokenizer.pad([encoding]), training=False)["logits"].numpy()[0]
         expected = np.exp(logits) / np.exp(logits).sum()
-        np.testing.assert_allclose(comparison.probabilities[row], expected, atol=1e-5, err_msg=str(row))
+        np.testing.assert_allclose(comparison.outputs["probabilities"][row], expected, atol=1e-5, err_msg=str(row))
 
 
 def test_steps_cover_every_kind_of_input(small, comparison):

@@ -18,7 +18,7 @@ def model(fp32_onnx) -> onnx.ModelProto:
 
 
 def test_an_exported_graph_passes(model):
-    check(model)
+    check(model, "classification")
     assert model.producer_name == "kerastx"
     assert model.graph.name == "classifier"
 
@@ -51,16 +51,16 @@ def test_other_inputs_and_outputs_are_named(model):
     model.graph.output[1].name = "softmax"
     message = r"the outputs \('logits', 'softmax'\), expected \('logits', 'probabilities'\)$"
     with pytest.raises(ExportError, match=message):
-        check(model)
+        check(model, "classification")
     del model.graph.input[2]
     with pytest.raises(ExportError, match=r"the inputs \('token_ids', 'segment_ids'\), expected \('token_ids', "):
-        check(model)
+        check(model, "classification")
 
 
 def test_a_graph_that_the_checker_refuses_is_told_in_one_line(model):
     model.graph.node[-1].input[0] = "nowhere"
     with pytest.raises(ExportError, match=r"^the ONNX checker refuses the graph: [^\n]*nowhere[^\n]*$"):
-        check(model)
+        check(model, "classification")
 
 
 def test_shapes_that_cannot_be_are_refused(model):
@@ -68,4 +68,4 @@ def test_shapes_that_cannot_be_are_refused(model):
     with pytest.raises(
         ExportError, match=r"^the ONNX checker refuses the graph: [^\n]*shape differ in dimension 1: \(3\) vs \(4\)"
     ):
-        check(model)
+        check(model, "classification")

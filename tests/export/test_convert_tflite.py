@@ -19,13 +19,13 @@ def graph(fp32_tflite) -> TfliteGraph:
 
 
 def test_an_exported_graph_passes(graph):
-    check(graph)
+    check(graph, "classification")
 
 
 def test_custom_operators_are_named(graph):
     graph.operators = {"ADD": 3, "custom:FlexErfinv": 1, "custom:Mine": 2}
     with pytest.raises(ExportError, match=r"^the operators custom:FlexErfinv, custom:Mine are not built into TFLite$"):
-        check(graph)
+        check(graph, "classification")
 
 
 def test_a_second_signature_is_an_error(graph):
@@ -33,17 +33,17 @@ def test_a_second_signature_is_an_error(graph):
     other.signatureKey = "other"
     graph.model.signatureDefs.append(other)
     with pytest.raises(ExportError, match=r"the signatures .*classification.*other.*, expected classification alone$"):
-        check(graph)
+        check(graph, "classification")
 
 
 def test_other_inputs_and_outputs_are_named(graph):
     (entry,) = graph.model.signatureDefs
     entry.outputs[0].name = b"scores"
     with pytest.raises(ExportError, match=r"the outputs \[.*'scores'.*\], expected \['logits', 'probabilities'\]$"):
-        check(graph)
+        check(graph, "classification")
     entry.inputs[0].name = b"ids"
     with pytest.raises(ExportError, match=r"the inputs \[.*'ids'.*\], expected \['token_ids', 'segment_ids', 'pad"):
-        check(graph)
+        check(graph, "classification")
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_a_failed_conversion_is_told_in_one_line(tmp_path, monkeypatch, text, me
 
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *_, **__: Converter())
     with pytest.raises(ExportError, match=message):
-        convert(tmp_path, RECIPES["fp32"])
+        convert(tmp_path, RECIPES["fp32"], task="classification")

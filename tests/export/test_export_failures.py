@@ -51,12 +51,12 @@ def test_a_foreign_operator_is_named_with_its_layer(odd, tmp_path, kind, message
 
 
 def test_lost_weights_are_named(small, tmp_path, monkeypatch):
-    def write_without_tracking(model, folder):
+    def write_without_tracking(model, folder, *, task):
         # What `write_saved_model` is there to avoid.
         module = tf.Module()
         module.model = model
-        function = tf.function(serving_function(model), input_signature=input_specs())
-        tf.saved_model.save(module, str(folder), signatures={"classification": function})
+        function = tf.function(serving_function(model, task), input_signature=input_specs())
+        tf.saved_model.save(module, str(folder), signatures={task: function})
 
     monkeypatch.setattr(builder, "write_saved_model", write_without_tracking)
     with pytest.raises(ExportError, match=r"lost the weights token_embedding/table \(300, 64\) and \d+ more"):
@@ -76,8 +76,8 @@ def shifted_head(monkeypatch):
     """Make every ONNX conversion move the first logit by 0.01, and leave all else as it is."""
     convert = convert_onnx.convert
 
-    def shifted(model):
-        proto = convert(model)
+    def shifted(model, task):
+        proto = convert(model, task)
         (bias,) = (entry for entry in proto.graph.initializer if entry.dims == [3] and entry.data_type == FLOAT)
         values = onnx.numpy_helper.to_array(bias) + np.array([0.01, 0, 0], np.float32)
         bias.CopyFrom(onnx.numpy_helper.from_array(values, bias.name))
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_nothing(small, tmp_path, monkeypatch, failing):
 
 
 def test_a_disk_that_fills_while_tensorflow_writes_leaves_nothing(small, tmp_path, monkeypatch):
-    def full(model, folder):
+    def full(model, folder, *, task):
         folder.mkdir()
         (folder / "variables").write_bytes(b"half")
         raise tf.errors.ResourceExhaustedError(None, None, "part-00000;\n No space left on device")

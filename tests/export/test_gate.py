@@ -7,8 +7,9 @@ import math
 import pytest
 
 from kerastx.errors import ExportError
+from kerastx_export.agreement import Agreement
 from kerastx_export.gate import check_differences, check_parity
-from kerastx_export.parity import Agreement, Difference, Parity
+from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import RECIPES
 
 
@@ -16,7 +17,6 @@ def parity(*, logits=0.0, clear_share=1.0, mean_drift=0.0) -> Parity:
     return Parity(
         differences=[Difference("logits", logits, "one text"), Difference("probabilities", 0.0, "two texts")],
         agreement=Agreement(texts=200, share=0.9, clear_texts=150, clear_share=clear_share, mean_drift=mean_drift),
-        score=None,
     )
 
 

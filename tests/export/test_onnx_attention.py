@@ -31,9 +31,9 @@ def answers(model, steps):
 
 
 def test_answers_stay_in_one_node_a_layer(checkpoint):
-    function = tf.function(serving_function(checkpoint.model), input_signature=input_specs())
+    function = tf.function(serving_function(checkpoint.model, "classification"), input_signature=input_specs())
     plain, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=18)
-    fused = convert(checkpoint.model)
+    fused = convert(checkpoint.model, "classification")
     operators = Counter(node.op_type for node in fused.graph.node)
     assert operators["Attention"] == 2
     assert not operators.keys() & {"Transpose", "Split"}

@@ -153,9 +153,9 @@ def checkpoint(request, make_checkpoint):
 
 
 def test_a_classifier_keeps_its_numbers_in_half_the_nodes(checkpoint, steps):
-    function = tf.function(serving_function(checkpoint.model), input_signature=input_specs())
+    function = tf.function(serving_function(checkpoint.model, "classification"), input_signature=input_specs())
     plain, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=18)
-    fused = convert(checkpoint.model)
+    fused = convert(checkpoint.model, "classification")
     for found, expected in zip(run(fused, steps), run(plain, steps), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     operators = Counter(node.op_type for node in fused.graph.node)

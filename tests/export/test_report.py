@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from kerastx_export import environment
-from kerastx_export.parity import Agreement, Difference, Parity, Score
+from kerastx_export.agreement import Agreement
+from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import RECIPES
 from kerastx_export.report import FileReport, Report, parity_lines
+from kerastx_export.scoring import Score
 
 
 def parity(*, scored: bool) -> Parity:
     return Parity(
         differences=[Difference("logits", 0.0625, "one text"), Difference("probabilities", 0.25, "two texts")],
         agreement=Agreement(texts=200, share=0.985, clear_texts=150, clear_share=0.99, mean_drift=0.0125),
-        score=Score(rows=400, keras=0.9, file=0.8975, interval=(-0.0125, 0.0075)) if scored else None,
+        scores=[Score(rows=400, keras=0.9, file=0.8975, interval=(-0.0125, 0.0075))] if scored else [],
     )
 
 
@@ -54,6 +56,7 @@ def test_json_holds_every_number():
     assert content == {
         "task": "classification",
         "labels": ["no", "yes"],
+        "pair": False,
         "parameters": 1_234_567,
         "recipe": {"name": "dynamic_wi8_afp32", "note": note, "tolerance": None},
         "compared_on": "400 labelled rows",
@@ -61,6 +64,8 @@ def test_json_holds_every_number():
         "hardware": "a CPU, 2 cores",
         "seconds": 12.3,
     }
+    assert file["scores"] == [file["score"]]
+    del file["scores"]
     assert file.pop("score") == {
         "metric": "accuracy",
         "rows": 400,

@@ -8,7 +8,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tensorflow.lite.python import schema_py_generated as schema
 
-from kerastx_export.signature import INPUTS, OUTPUTS
+from kerastx.runtime.results import OUTPUTS
+from kerastx_export.signature import INPUTS
 from kerastx_export.tflite_graph import TfliteGraph
 
 
@@ -63,7 +64,7 @@ def test_constants_are_those_of_the_interpreter(exported, recipe, dtype):
 
 def test_tensor_names_are_those_of_the_signature(fp32_tflite):
     inputs, outputs = TfliteGraph(fp32_tflite).tensor_names()
-    assert (sorted(inputs), sorted(outputs)) == (sorted(INPUTS), sorted(OUTPUTS))
+    assert (sorted(inputs), sorted(outputs)) == (sorted(INPUTS), sorted(OUTPUTS["classification"]))
     interpreter = Interpreter(model_content=fp32_tflite)
     details = interpreter.get_signature_runner("classification").get_input_details()
     assert [details[name]["index"] for name in inputs] == [
@@ -80,7 +81,7 @@ def test_repacking_adds_the_metadata_and_changes_no_answer(classifiers, fp32_tfl
     tokenizer = classifiers["post-norm"].tokenizer
     inputs = tokenizer.pad(tokenizer.encode_batch(["One text.", "And a second, longer one."]))
     before, after = answers(fp32_tflite, inputs), answers(repacked, inputs)
-    for name in OUTPUTS:
+    for name in OUTPUTS["classification"]:
         np.testing.assert_array_equal(after[name], before[name])
 
 

@@ -8,6 +8,7 @@ import flatbuffers
 import pytest
 from tensorflow.lite.python import schema_py_generated as schema
 
+from kerastx.artifact import VERSION as FORMAT_VERSION
 from kerastx.artifact import Manifest
 from kerastx_export.tflite_metadata import metadata_buffer
 
@@ -74,7 +75,7 @@ def described() -> Table:
 def test_the_model_is_described(described):
     assert described.text(NAME) == "kerastx classification"
     assert described.text(DESCRIPTION) == "Ünïcode about it."
-    assert described.text(VERSION) == "1"
+    assert described.text(VERSION) == str(FORMAT_VERSION)
     assert described.text(AUTHOR) == "kerastx"
     assert described.text(MIN_PARSER) == "1.0.0"
     files = described.tables(FILES)

@@ -55,7 +55,7 @@ def test_a_mixed_precision_checkpoint_computes_in_float32(small, inputs):
 
 
 def test_keras_answers_with_logits_and_their_softmax(small, inputs):
-    found = keras_answers(small.model)(inputs)
+    found = keras_answers(small.model, "classification")(inputs)
     logits = small.model(inputs, training=False)["logits"].numpy()
     np.testing.assert_allclose(found["logits"], logits, atol=1e-5)
     exponentials = np.exp(logits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerastx.data.pipeline import balanced_class_weights
-from kerastx.data.readers import LabelledData, hold_out, read_labelled
+from kerastx.data.hold_out import hold_out
+from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,18 +34,18 @@ class FinetuneRows:
 
 def read_rows(request: FinetuneRequest) -> FinetuneRows:
     """Read the files, and take the dev and held-out rows from the training rows by the hashes of their texts."""
-    options = {
-        "text_column": request.text_column,
-        "pair_column": request.pair_column,
-        "label_column": request.label_column,
-        "pairs": request.pairs,
-        "task": request.task,
-    }
-    train = read_labelled(request.train, **options)
+    read = functools.partial(
+        read_labelled,
+        text_column=request.text_column,
+        pair_column=request.pair_column,
+        label_column=request.label_column,
+        pairs=request.pairs,
+        task=request.task,
+    )
+    train = read(request.train)
     if request.task == "classification" and len(train.label_names) < 2:
         raise DataError(f"{request.train}: expected at least 2 labels, got only {', '.join(train.label_names)}")
-    labels = train.label_names or None
-    dev = read_labelled(request.dev, labels=labels, **options) if request.dev else None
+    dev = read(request.dev, labels=train.label_names or None) if request.dev else None
     if dev is None and request.dev_share:
         train, dev = hold_out(train, request.dev_share)
     if request.limit is not None:

@@ -24,7 +24,8 @@ from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.data.pipeline import classification_dataset
-from kerastx.data.readers import LabelledData, write_labelled
+from kerastx.data.readers import LabelledData
+from kerastx.data.writers import write_labelled
 from kerastx.errors import CheckpointError
 from kerastx.models.config import with_dropout
 from kerastx.models.lora import add_lora

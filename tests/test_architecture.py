@@ -47,7 +47,13 @@ UNITS = {
     "data": unit("text locks", "numpy scipy sklearn tensorflow tensorflow_text", py3langid="kerastx/data/language.py"),
     "layers": unit("", "keras"),
     "models": unit("layers", "keras numpy"),
-    "checkpoint": unit("text models", "keras numpy safetensors", keras_nlp="kerastx/checkpoint/keras_nlp.py"),
+    "checkpoint": unit(
+        "text models runtime",
+        "keras numpy safetensors",
+        keras_nlp="kerastx/checkpoint/keras_nlp.py",
+        huggingface_hub="kerastx/checkpoint/hub.py",
+    ),
+    "sources": unit("checkpoint runtime"),
     "training": unit(
         "models checkpoint",
         "keras numpy",

@@ -17,6 +17,7 @@ from kerastx.errors import CheckpointError
 from kerastx.models.classifier import build_classifier, build_regressor
 from kerastx.models.config import EncoderConfig
 from kerastx.models.encoder import build_encoder
+from kerastx.models.lora import has_lora
 from kerastx.models.masked_lm import build_masked_lm
 from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.sentence_encoder import build_sentence_encoder
@@ -43,6 +44,8 @@ class Checkpoint:
         pair: whether it answers for two texts together.
         max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
         description: a sentence for people.
+        path: of the folder that it was loaded from.
+        left_out: arrays of a foreign checkpoint's heads that this task has no place for.
     """
 
     model: keras.Model
@@ -54,6 +57,7 @@ class Checkpoint:
     max_length: int = 128
     description: str = ""
     path: Path | None = field(default=None)
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.labels = tuple(self.labels)
@@ -63,10 +67,37 @@ class Checkpoint:
             raise ValueError(f"a classification needs at least 2 labels, got {self.labels}.")
         if not 3 <= self.max_length <= self.config.max_sequence_length:
             raise ValueError(f"max_length must be in [3, {self.config.max_sequence_length}], got {self.max_length}.")
-        if self.tokenizer.vocabulary_size != self.config.vocabulary_size:
+        # Tables are often made a little longer than the vocabulary, to a multiple of 8 or 64.
+        if self.tokenizer.vocabulary_size > self.config.vocabulary_size:
             raise ValueError(
                 f"the tokenizer has {self.tokenizer.vocabulary_size} tokens, the model {self.config.vocabulary_size}."
             )
+
+    def __call__(self, texts, pairs=None):
+        """Answer a text, or each of several, as an exported file does.
+
+        Args:
+            texts: a string, or several.
+            pairs: the second text of each, for a model that takes two.
+
+        Returns:
+            `Classification`, `MultiLabel` or `Regression`, or for an embedding a unit vector float32 (D,); a list of
+            them for several texts.
+
+        Raises:
+            CheckpointError: the task answers nothing for whole texts; fine-tune it first.
+        """
+        from kerastx.checkpoint.answering import answer
+
+        return answer(self, texts, pairs)
+
+    def save_huggingface(
+        self, path: str | os.PathLike[str], *, family: str | None = None, force: bool = False
+    ) -> Path:
+        """Write a folder that `transformers` loads; see `kerastx.checkpoint.huggingface.save_huggingface`."""
+        from kerastx.checkpoint.huggingface import save_huggingface
+
+        return save_huggingface(path, self, family=family, force=force)
 
 
 def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) -> keras.Model:
@@ -86,9 +117,9 @@ def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) 
 
 
 def in_float32(checkpoint: Checkpoint) -> Checkpoint:
-    """Return the same checkpoint with a model that computes in float32, whatever it was trained in."""
+    """Return the same checkpoint with a plain model: it computes in float32, and LoRA is merged into its kernels."""
     model = checkpoint.model
-    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+    if not has_lora(model) and all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
         return checkpoint
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -96,7 +127,7 @@ def in_float32(checkpoint: Checkpoint) -> Checkpoint:
         exact = build_model(checkpoint.task, checkpoint.config, checkpoint.labels)
     finally:
         keras.config.set_dtype_policy(before)
-    assign_weights(exact.weights, weight_arrays(model), source="the model in mixed precision")
+    assign_weights(exact.weights, weight_arrays(model), source="the trained model")
     return replace(checkpoint, model=exact)
 
 

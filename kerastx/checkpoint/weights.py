@@ -13,11 +13,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from kerastx.errors import CheckpointError
+from kerastx.models.lora import LORA_NAMES, merged_weights
 
 
 def weight_arrays(model: keras.Model) -> dict[str, np.ndarray]:
-    """Return every weight of `model` under its `variable.path`, without seed states."""
-    return _arrays(model.weights)
+    """Return every weight under its `variable.path`, without seed states; LoRA is merged into its kernels."""
+    merged = merged_weights(model)
+    arrays = _arrays(variable for variable in model.weights if variable.name not in LORA_NAMES)
+    return {**arrays, **{path: np.array(keras.ops.convert_to_numpy(value)) for path, value in merged.items()}}
 
 
 def non_finite_weights(model: keras.Model) -> list[str]:
@@ -55,8 +58,8 @@ def assign_weights(variables: Iterable, arrays: dict[str, np.ndarray], *, source
 def transfer_weights(source: keras.Model, target: keras.Model, *, leave: Collection[str] = ()) -> list[str]:
     """Copy the weights of `source` into `target`, a model of another task over the same encoder.
 
-    Weights that both have under one path and shape are copied; heads that only one has are left alone. Every
-    encoder weight of `target` must be found, else CheckpointError lists what is missing.
+    Weights that both have under one path and shape are copied; heads, and a pooler, that only one has are left alone.
+    Every encoder weight of `target` must be found, else CheckpointError lists what is missing.
 
     Args:
         leave: names of heads that keep the weights of `target` although both have them.
@@ -70,7 +73,7 @@ def transfer_weights(source: keras.Model, target: keras.Model, *, leave: Collect
         array = arrays.get(variable.path)
         if array is not None and tuple(array.shape) == tuple(variable.shape):
             found.append((variable, array))
-        elif variable.path.split("/")[0].endswith("_head"):
+        elif variable.path.startswith("pooler/") or variable.path.split("/")[0].endswith("_head"):
             fresh.append(variable.path)
         else:
             got = "nothing" if array is None else str(tuple(array.shape))

@@ -108,7 +108,7 @@ def _finetune(output: Path) -> dict[str, float]:
             FinetuneRequest(
                 train=output / "labelled" / "train.tsv",
                 dev=output / "labelled" / "dev.tsv",
-                start=output / "pretrained",
+                start=str(output / "pretrained"),
                 output=folder,
                 epochs=8,
                 learning_rate=5e-4,

@@ -33,7 +33,7 @@ def _group() -> None:
 @app.command("classify")
 def classify(
     train: Annotated[Path, typer.Option("--train", help="Labelled rows: TSV, CSV or JSONL.")],
-    start: Annotated[Path, typer.Option("--from", help="Checkpoint to start from.")],
+    start: Annotated[str, typer.Option("--from", help="Checkpoint, Hugging Face folder or name to start from.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
     dev: Dev = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 3,

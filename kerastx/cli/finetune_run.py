@@ -16,7 +16,6 @@ from kerastx.checkpoint.store import (
     build_model,
     in_float32,
     is_replaceable,
-    load_checkpoint,
     save_checkpoint,
 )
 from kerastx.checkpoint.weights import transfer_weights
@@ -27,9 +26,10 @@ from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import with_dropout
+from kerastx.sources import load_start
 from kerastx.training.baselines import tfidf_accuracy
 from kerastx.training.batch_log import BatchLog
-from kerastx.training.finetune import finetune_classifier, freeze_layers
+from kerastx.training.finetune import finetune, freeze_layers
 from kerastx.training.precision import precision, resolve_precision
 
 
@@ -38,7 +38,7 @@ class FinetuneRequest:
     """The options of `kerastx finetune classify`."""
 
     train: Path
-    start: Path
+    start: str
     output: Path
     dev: Path | None = None
     epochs: int = 3
@@ -80,13 +80,14 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     total = int(dataset.cardinality()) * request.epochs // request.accumulate
     log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
-    finetune_classifier(
+    finetune(
         checkpoint.model,
         dataset,
+        task="classification",
         epochs=request.epochs,
         learning_rate=request.learning_rate,
         accumulate=request.accumulate,
-        validation=validation,
+        held_out=validation,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )
     times = {
@@ -122,7 +123,7 @@ def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:
 
 
 def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Checkpoint:
-    source = load_checkpoint(request.start)
+    source = load_start(request.start)
     config = with_dropout(source.config, request.dropout_rate)
     model = build_model("classification", config, labels)
     if not request.random_weights:

@@ -49,8 +49,8 @@ class LabelledData:
         texts: the texts, in the order of the file.
         labels: what the file says of each text: the name of its label.
         label_names: all labels; their order gives the class numbers. Empty for numbers.
-        targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right ("multi_label")
-            float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1).
+        targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right
+            ("multi_label") float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1).
         pairs: the second text of each; None for single texts.
         task: "classification", "multi_label" or "regression".
     """

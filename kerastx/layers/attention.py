@@ -111,16 +111,19 @@ class SelfAttention(keras.layers.Layer):
 
         Outside of training queries come scaled by 1/√H: in a file the scale is part of the weights, and costs nothing.
         """
-        kernel, bias = self.qkv.kernel, self.qkv.bias
-        if not training and columns.start == 0:
+        flat, bias = ops.reshape(x, (-1, self.hidden_dim)), self.qkv.bias
+        whole = columns == slice(0, 3 * self.hidden_dim)
+        if training:
+            return add_bias(self.qkv.product(flat, columns), bias if whole else bias[columns], training=True)
+        kernel = self.qkv.merged_kernel()
+        if columns.start == 0:
             D = self.hidden_dim
             of_query = ops.full((D,), 1.0 / math.sqrt(D // self.num_heads), dtype=kernel.dtype)
             scale = ops.concatenate([of_query, ops.ones((2 * D,), dtype=kernel.dtype)])
             kernel, bias = kernel * scale, bias * scale
-        if columns != slice(0, 3 * self.hidden_dim):
+        if not whole:
             kernel, bias = kernel[:, columns], bias[columns]
-        product = ops.matmul(ops.reshape(x, (-1, self.hidden_dim)), ops.cast(kernel, x.dtype))
-        return add_bias(product, bias, training=training)
+        return add_bias(ops.matmul(flat, ops.cast(kernel, x.dtype)), bias)
 
     def _split_heads(self, flat, shape):
         """Return (B, kN, T, H) of (B·T, kD)."""

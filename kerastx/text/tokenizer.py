@@ -1,42 +1,46 @@
-"""Text <-> token ids: a WordPiece tokenizer over the `tokenizers` library."""
+"""Text <-> token ids: WordPiece, byte-level BPE and Unigram vocabularies over the `tokenizers` library."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
-import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from kerastx.errors import DataError
+from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
+from kerastx.text.special_tokens import (
+    SPECIAL_TOKENS,
+    ensure_template,
+    find_special_tokens,
+    mark_special_tokens,
+    one_line_errors,
+)
+from kerastx.text.well_formed import well_formed
+from kerastx.text.whole_files import read_text, write_text
+from kerastx.text.wordpiece_training import train_wordpiece
+
+__all__ = ["FILE_NAME", "SPECIAL_TOKENS", "Encoding", "Tokenizer", "truncated_lengths"]
 
 FILE_NAME = "tokenizer.json"
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-CONTINUATION = "##"
-MINIMUM_VOCABULARY_SIZE = 64
-# Characters beyond this share of the text would each take one or two of the vocabulary's places.
-CHARACTER_COVERAGE = 0.9999
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """One text, or one pair, as token ids with [CLS] and [SEP].
+    """One text, or one pair, as token ids with the special tokens of the tokenizer's template.
 
     Attributes:
         token_ids: int32, (L,).
-        segment_ids: int32, (L,); 0 for the first text and its [CLS] and [SEP], 1 for the second.
-        offsets: int32, (L, 2); character range in the text the token came from; (0, 0) for special tokens.
+        segment_ids: int32, (L,), as the template says: BERT's has 0 for the first text and its [CLS] and [SEP] and
+            1 for the second, RoBERTa's has 0 everywhere.
+        offsets: int32, (L, 2); character range in the text the token came from; (0, 0) for the template's tokens.
     """
 
     token_ids: np.ndarray
@@ -55,36 +59,54 @@ class Encoding:
 class Tokenizer:
     """Strings to token ids and back; immutable and safe to share between threads.
 
-    Special tokens in a text are text: "[MASK]" typed by a user becomes "[", "mask", "]".
+    Special tokens in a text are text: "[MASK]" typed by a user becomes "[", "mask", "]". This differs from
+    Hugging Face, where a user can type any special token; `encode_masked` reads the mask token alone.
+
+    Attributes:
+        family: "WordPiece", "BPE" or "Unigram".
+        template: where the special tokens stand in one text and in a pair, and the segment ids.
+        pad_id, unknown_id, cls_id, sep_id, mask_id: ids of [PAD] or <pad>, [UNK] or <unk>, [CLS] or <s>, [SEP] or
+            </s>, [MASK] or <mask>.
     """
 
-    def __init__(self, backend: tokenizers.Tokenizer):
-        """Take over a `tokenizers.Tokenizer`; DataError unless it is a WordPiece with the BERT special tokens."""
-        if not isinstance(backend.model, models.WordPiece):
-            raise DataError(f"expected a WordPiece tokenizer, got {type(backend.model).__name__}")
-        if backend.model.continuing_subword_prefix != CONTINUATION:
-            raise DataError(
-                f"expected the prefix '##' in a WordPiece tokenizer, got {backend.model.continuing_subword_prefix!r}"
-            )
-        if backend.model.unk_token != "[UNK]":
-            raise DataError(f"expected [UNK] as the unknown token, got {backend.model.unk_token!r}")
+    def __init__(self, backend: tokenizers.Tokenizer, *, model: Mapping[str, Any] | None = None):
+        """Take over a `tokenizers.Tokenizer`; its truncation, padding and dropout are switched off.
+
+        The template is the one of the backend's post-processor; a backend that adds no special tokens gets BERT's.
+
+        Args:
+            backend: not to be used elsewhere any more.
+            model: the JSON of the backend's model, where it was read from one: it has a Unigram's scores exactly.
+
+        Raises:
+            DataError: the model is not a WordPiece, byte-level BPE or Unigram, a special token is missing, the ids
+                have holes, or the post-processor is not a template.
+        """
+        family = family_of(backend)
         vocabulary = backend.get_vocab(with_added_tokens=True)
-        missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
-        if missing:
-            raise DataError(f"the tokenizer lacks the special tokens {', '.join(missing)}")
+        special = find_special_tokens(backend, vocabulary)
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise DataError(f"the ids of the tokenizer's {len(vocabulary)} tokens are not 0 to {len(vocabulary) - 1}")
         backend.no_truncation()
         backend.no_padding()
-        backend.add_special_tokens(list(SPECIAL_TOKENS))
+        if family.name == "BPE":
+            backend.model.dropout = None  # the same text always has the same ids
+        mark_special_tokens(backend, special)
         backend.encode_special_tokens = True
         if backend.decoder is None:
-            backend.decoder = decoders.WordPiece(prefix=CONTINUATION)
+            backend.decoder = family.decoder()
+        self.template = ensure_template(backend, special, vocabulary)
+        self._json = backend.to_str()
+        if family.name == "Unigram":
+            model = json.loads(self._json)["model"] if model is None else model
+            with one_line_errors("the vocabulary of the tokenizer is broken"):
+                self._json = json_with_scores(backend, model)
+                hide_special_tokens(backend, model)
+        self.family = family.name
+        self._family = family
         self._backend = backend
         self._tokens = tuple(sorted(vocabulary, key=vocabulary.__getitem__))
-        self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = (
-            vocabulary[token] for token in SPECIAL_TOKENS
-        )
+        self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = (vocabulary[token] for token in special)
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocabulary_size: int, lowercase: bool = True) -> Tokenizer:
@@ -95,30 +117,7 @@ class Tokenizer:
             vocabulary_size: with the five special tokens; a small corpus may fill less.
             lowercase: lower-case and strip accents, as in uncased BERT.
         """
-        if vocabulary_size < MINIMUM_VOCABULARY_SIZE:
-            raise ValueError(f"vocabulary_size must be at least {MINIMUM_VOCABULARY_SIZE}, got {vocabulary_size}.")
-        if isinstance(texts, Iterator):
-            texts = list(texts)
-        backend = _untrained(lowercase)
-        alphabet, dropped = _alphabet(texts, backend, vocabulary_size)
-        if not alphabet:
-            raise DataError("there is no text to train a tokenizer on")
-        # The trainer numbers the single pieces in the order of a randomly seeded hash map and breaks ties between
-        # merges by these numbers. Fixing the numbers of the continuations makes it deterministic.
-        continuations = [CONTINUATION + character for character in alphabet if _continues(character, backend)]
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary_size,
-            special_tokens=[*SPECIAL_TOKENS, *continuations],
-            show_progress=False,
-        )
-        kept = (text.translate(dropped) for text in texts) if dropped else iter(texts)
-        backend.train_from_iterator((_SURROGATE.sub(" ", text) for text in kept), trainer)
-        vocabulary = backend.get_vocab()
-        backend = _untrained(lowercase)
-        backend.model = models.WordPiece(vocabulary, unk_token="[UNK]")
-        backend.post_processor = _bert_template(vocabulary)
-        backend.decoder = decoders.WordPiece(prefix=CONTINUATION)
-        return cls(backend)
+        return cls(train_wordpiece(texts, vocabulary_size=vocabulary_size, lowercase=lowercase))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:
@@ -126,14 +125,7 @@ class Tokenizer:
         file = Path(path)
         if file.is_dir():
             file = file / FILE_NAME
-        try:
-            text = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise DataError(f"{file}: there is no such tokenizer file") from None
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError:
-            raise DataError(f"{file}: expected a tokenizer.json, got a file that is not UTF-8") from None
+        text = read_text(file, expected="a tokenizer.json")
         try:
             return cls.from_json(text)
         except DataError as error:
@@ -141,37 +133,26 @@ class Tokenizer:
 
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
-        """Read what `to_json` wrote, or any `tokenizers` JSON of a WordPiece model with BERT's special tokens."""
+        """Read what `to_json` wrote, or any `tokenizers` JSON that `__init__` takes; DataError for anything else."""
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
             raise DataError("expected the JSON of a tokenizer, got something else")
-        try:
+        with one_line_errors("expected the JSON of a tokenizer"):
             backend = tokenizers.Tokenizer.from_str(text)
-        except Exception as error:  # the library raises the bare class
-            reason = " ".join(str(error).split())
-            raise DataError(f"expected the JSON of a tokenizer: {reason}") from error
-        return cls(backend)
+        return cls(backend, model=content["model"])
 
     def to_json(self) -> str:
-        return self._backend.to_str()
+        return self._json
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON to a file, or as `tokenizer.json` into an existing folder."""
         target = Path(path)
         if target.is_dir():
             target = target / FILE_NAME
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(self.to_json())
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        write_text(target, self.to_json())
 
     @property
     def vocabulary_size(self) -> int:
@@ -179,13 +160,13 @@ class Tokenizer:
 
     @property
     def special_ids(self) -> tuple[int, ...]:
-        """The ids of [PAD], [UNK], [CLS], [SEP] and [MASK]."""
+        """The ids of the padding, unknown, opening, separating and mask token, in this order."""
         return (self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id)
 
     @cached_property
     def lowercase(self) -> bool:
         normalizer = self._backend.normalizer
-        return normalizer is not None and normalizer.normalize_str("A") == "a"
+        return normalizer is not None and "a" in normalizer.normalize_str("A")
 
     @cached_property
     def sha256(self) -> str:
@@ -193,16 +174,23 @@ class Tokenizer:
 
     @cached_property
     def word_start(self) -> np.ndarray:
-        """Bool, (V,); False for the pieces that continue a word."""
-        return np.array([not token.startswith(CONTINUATION) for token in self._tokens])
+        """Bool, (V,); False for the pieces that continue a word, True for the others and for special tokens.
+
+        WordPiece marks a continuation with "##", byte-level BPE the blank before a word with "Ġ", Unigram the start
+        of a word with "▁". Byte-level BPE sees no blank before the first word of a text, unless it adds one
+        (`add_prefix_space`): whoever counts words has to let the first token of a text start one.
+        """
+        added = frozenset(token.content for token in self._backend.get_added_tokens_decoder().values())
+        return self._family.word_start(self._tokens, added)
 
     def encode(self, text: str, pair: str | None = None, *, max_length: int | None = None) -> Encoding:
-        """Return [CLS] text [SEP], or [CLS] text [SEP] pair [SEP].
+        """Return a text, or a pair of texts, with special tokens: [CLS] text [SEP] pair [SEP] in BERT's template.
 
         Args:
             text: any string, also an empty one.
             pair: a second string.
-            max_length: cut to so many tokens, the longer of two texts first, each from its end.
+            max_length: cut to so many tokens, special ones included, the longer of two texts first, each from its
+                end; ValueError where the special tokens alone are more.
         """
         return self.encode_batch([text], None if pair is None else [pair], max_length=max_length)[0]
 
@@ -210,27 +198,22 @@ class Tokenizer:
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
     ) -> list[Encoding]:
         """Encode many texts, or many pairs, on all cores; see `encode`."""
-        special = 2 if pairs is None else 3
-        if max_length is not None and max_length < special:
-            raise ValueError(f"max_length must be at least {special} for the special tokens, got {max_length}.")
-        if pairs is not None and len(pairs) != len(texts):
-            raise ValueError(f"pairs must be as many as texts, got {len(pairs)} and {len(texts)}.")
-        room = None if max_length is None else max_length - special
-        firsts = self._encode_plain(texts)
-        if pairs is None:
-            return [
-                self._assemble([first], [len(first.ids) if room is None else min(len(first.ids), room)])
-                for first in firsts
-            ]
-        seconds = self._encode_plain(pairs)
-        return [
-            self._assemble([first, second], truncated_lengths(len(first.ids), len(second.ids), room))
-            for first, second in zip(firsts, seconds, strict=True)
-        ]
+        return self._encode_batch(self._backend, texts, pairs, max_length)
+
+    def encode_masked(self, text: str, *, max_length: int | None = None) -> Encoding:
+        """Encode a text in which the mask token's own string, "[MASK]" or "<mask>", stands for the mask id.
+
+        The string is found as Hugging Face's fast tokenizers find it: in exactly this spelling, also inside of a
+        word, and with the blanks before it where the token says so ("<mask>" of RoBERTa). All other special tokens
+        stay text. `max_length` is that of `encode`.
+        """
+        return self._encode_batch(self._mask_backend, [text], None, max_length)[0]
 
     def encode_ids(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the int32 ids of each text on all cores, without special tokens and without truncation."""
-        encodings = self._backend.encode_batch_fast(_well_formed(texts), add_special_tokens=False)
+        strings = well_formed(texts)
+        with one_line_errors("the tokenizer cannot encode a text"):
+            encodings = self._backend.encode_batch_fast(strings, add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
 
     def pad(
@@ -270,21 +253,67 @@ class Tokenizer:
             raise ValueError(f"id must be from 0 to {len(self._tokens) - 1}, got {id}.")
         return self._tokens[id]
 
-    def _encode_plain(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
-        return self._backend.encode_batch(_well_formed(texts), add_special_tokens=False)
+    @cached_property
+    def _mask_backend(self) -> tokenizers.Tokenizer:
+        """A copy whose mask token is an ordinary added token, which is looked for in every text."""
+        content = json.loads(self.to_json())
+        for token in content["added_tokens"]:
+            if token["id"] == self.mask_id:
+                token["special"] = False
+        backend = tokenizers.Tokenizer.from_str(json.dumps(content))
+        backend.model = self._backend.model
+        backend.encode_special_tokens = True
+        return backend
+
+    def _encode_batch(
+        self,
+        backend: tokenizers.Tokenizer,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        max_length: int | None,
+    ) -> list[Encoding]:
+        special = self.template.num_special(is_pair=pairs is not None)
+        if max_length is not None and max_length < special:
+            raise ValueError(f"max_length must be at least {special} for the special tokens, got {max_length}.")
+        if pairs is not None and len(pairs) != len(texts):
+            raise ValueError(f"pairs must be as many as texts, got {len(pairs)} and {len(texts)}.")
+        room = None if max_length is None else max_length - special
+        firsts = _encode_plain(backend, texts)
+        if pairs is None:
+            return [
+                self._assemble([first], [len(first.ids) if room is None else min(len(first.ids), room)])
+                for first in firsts
+            ]
+        return [
+            self._assemble([first, second], truncated_lengths(len(first.ids), len(second.ids), room))
+            for first, second in zip(firsts, _encode_plain(backend, pairs), strict=True)
+        ]
 
     def _assemble(self, parts: list[tokenizers.Encoding], lengths: Sequence[int]) -> Encoding:
-        token_ids, segment_ids, offsets = [self.cls_id], [0], [(0, 0)]
-        for segment, (part, length) in enumerate(zip(parts, lengths, strict=True)):
-            token_ids += [*part.ids[:length], self.sep_id]
-            segment_ids += [segment] * (length + 1)
-            offsets += [*part.offsets[:length], (0, 0)]
+        token_ids: list[int] = []
+        segment_ids: list[int] = []
+        offsets: list[tuple[int, int]] = []
+        for text, token_id, segment_id in self.template.slots(is_pair=len(parts) == 2):
+            if text is None:
+                token_ids.append(token_id)
+                segment_ids.append(segment_id)
+                offsets.append((0, 0))
+            else:
+                token_ids += parts[text].ids[: lengths[text]]
+                segment_ids += [segment_id] * lengths[text]
+                offsets += parts[text].offsets[: lengths[text]]
         return Encoding(
             np.array(token_ids, np.int32),
             np.array(segment_ids, np.int32),
-            np.array(offsets, np.int32),
+            np.array(offsets, np.int32).reshape(-1, 2),
             self._tokens,
         )
+
+
+def _encode_plain(backend: tokenizers.Tokenizer, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+    strings = well_formed(texts)
+    with one_line_errors("the tokenizer cannot encode a text"):
+        return backend.encode_batch(strings, add_special_tokens=False)
 
 
 def truncated_lengths(first: int, second: int, room: int | None) -> tuple[int, int]:
@@ -296,64 +325,3 @@ def truncated_lengths(first: int, second: int, room: int | None) -> tuple[int, i
         return (shorter, room - shorter) if first <= second else (room - shorter, shorter)
     half = room // 2
     return (half, room - half) if first <= second else (room - half, half)
-
-
-def _untrained(lowercase: bool) -> tokenizers.Tokenizer:
-    backend = tokenizers.Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=lowercase
-    )
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return backend
-
-
-def _bert_template(vocabulary: dict[str, int]) -> processors.PostProcessor:
-    return processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")],
-    )
-
-
-def _alphabet(
-    texts: Iterable[str], backend: tokenizers.Tokenizer, vocabulary_size: int
-) -> tuple[list[str], dict[int, str]]:
-    """Return the characters worth a place, sorted, and a `str.translate` table that blanks the others."""
-    raw: Counter[str] = Counter()
-    for text in texts:
-        raw.update(text)
-    counts: Counter[str] = Counter()
-    for character, count in raw.items():
-        for piece in _normalized(character, backend):
-            counts[piece] += count
-    wanted = sum(counts.values()) * CHARACTER_COVERAGE
-    room = (vocabulary_size - len(SPECIAL_TOKENS)) * 3 // 4
-    kept: set[str] = set()
-    covered = 0
-    for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        room -= 1 + _continues(character, backend)
-        if room < 0 or covered >= wanted:
-            break
-        kept.add(character)
-        covered += count
-    dropped = {ord(character): " " for character in raw if not kept.issuperset(_normalized(character, backend))}
-    return sorted(kept), dropped
-
-
-def _normalized(character: str, backend: tokenizers.Tokenizer) -> str:
-    if "\ud800" <= character <= "\udfff":
-        return ""
-    return "".join(backend.normalizer.normalize_str(character).split())
-
-
-def _continues(character: str, backend: tokenizers.Tokenizer) -> bool:
-    """Whether a character can stand inside a word (a Chinese one or a comma is a word of its own)."""
-    words = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(f"a{character}a"))
-    return len(words) == 1
-
-
-def _well_formed(texts: Sequence[str]) -> list[str]:
-    """Replace lone surrogates, which no UTF-8 library takes; offsets stay true."""
-    if isinstance(texts, str):
-        raise TypeError("texts must be a list of strings, got one string.")
-    return [text if text.isascii() else _SURROGATE.sub("\ufffd", text) for text in texts]

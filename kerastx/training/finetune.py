@@ -1,4 +1,4 @@
-"""Fine-tuning a classifier: `Model.fit` from a pretrained encoder."""
+"""Fine-tuning a head for whole texts: `Model.fit` from a pretrained encoder."""
 
 from __future__ import annotations
 
@@ -6,53 +6,98 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerastx.training.callbacks import StopOnNaN
-from kerastx.training.losses import cross_entropy
-from kerastx.training.metrics import Accuracy
+from kerastx.training.layer_decay import layer_scales
+from kerastx.training.losses import BinaryCrossEntropy, Distillation, SquaredError, cross_entropy
+from kerastx.training.metrics import Accuracy, LabelAccuracy, TargetAccuracy
 from kerastx.training.optimizers import adamw
 
+# What is watched on held-out rows: (name in the logs, which way is better).
+WATCHED = {
+    "classification": ("val_accuracy", "max"),
+    "multi_label": ("val_loss", "min"),
+    "regression": ("val_loss", "min"),
+}
 
-def finetune_classifier(
+
+def finetune(
     model: keras.Model,
     dataset: Any,
     *,
+    task: str,
     epochs: int,
     learning_rate: float,
     accumulate: int = 1,
-    validation: Any = None,
+    layer_decay: float = 1.0,
+    distillation: Distillation | None = None,
+    score_scale: float = 1.0,
+    held_out: Any = None,
+    patience: int = 2,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, float]:
-    """Train `build_classifier`'s model and return the logs of the last epoch.
+    """Train `build_classifier`'s or `build_regressor`'s model and return the logs of the epoch that is kept.
 
     Args:
-        model: of `build_classifier`.
-        dataset: finite tf.data of (inputs, {"logits": int32 (B,)}), with a known cardinality.
-        epochs: passes over it.
+        model: trained in place.
+        dataset: finite tf.data of (inputs, targets) or (inputs, targets, sample weights), with a known cardinality;
+            see `classification_dataset`.
+        task: "classification", "multi_label" or "regression".
+        epochs: passes over it, at most.
         learning_rate: peak of the schedule.
         accumulate: batches that make one update; what is left at the end and fills none is not learned from.
-        validation: finite tf.data of the same, scored after each pass, or None.
+        layer_decay: factor of the learning rate from each layer to the one below.
+        distillation: the loss, where the targets hold a teacher's logits.
+        score_scale: standard deviation of a regression's targets.
+        held_out: finite tf.data of rows that are not trained on, scored after each pass. The weights of the best pass
+            are kept, and training ends after `patience` passes without a better one.
+        patience: see `held_out`.
         callbacks: to show progress.
     """
     batches = int(dataset.cardinality()) * epochs
     if accumulate > batches:
         raise ValueError(f"accumulate must be at most the {batches} batches of the training, got {accumulate}.")
-    updates = batches // accumulate
+    scales = None if layer_decay == 1.0 else layer_scales(model, layer_decay)
+    output, loss, metrics = _loss_and_metrics(task, distillation, score_scale)
     model.compile(
-        adamw(learning_rate, updates, accumulate=accumulate),
-        loss={"logits": cross_entropy()},
-        weighted_metrics={"logits": [Accuracy()]},
+        adamw(learning_rate, batches // accumulate, accumulate=accumulate, scales=scales),
+        loss={output: loss},
+        weighted_metrics={output: metrics},
         jit_compile=False,
     )
+    watch = [] if held_out is None else [_keep_best(task, patience)]
     history = model.fit(
         dataset,
         epochs=epochs,
-        validation_data=validation,
-        callbacks=[StopOnNaN(), *callbacks],
+        validation_data=held_out,
+        callbacks=[StopOnNaN(), *callbacks, *watch],
         verbose=0,
         shuffle=False,  # the dataset is shuffled already
     )
-    return {name: values[-1] for name, values in history.history.items()}
+    kept = watch[0].best_epoch if watch else -1
+    return {name: values[kept] for name, values in history.history.items()}
+
+
+def _keep_best(task: str, patience: int) -> keras.callbacks.EarlyStopping:
+    name, mode = WATCHED[task]
+    return keras.callbacks.EarlyStopping(monitor=name, mode=mode, patience=patience, restore_best_weights=True)
+
+
+def _loss_and_metrics(task: str, distillation: Distillation | None, score_scale: float) -> tuple[str, Any, list[Any]]:
+    if task == "regression":
+        return "score", SquaredError(score_scale), []
+    if task == "multi_label":
+        return "logits", BinaryCrossEntropy(), [LabelAccuracy()]
+    if distillation is not None:
+        return "logits", distillation, [TargetAccuracy()]
+    return "logits", cross_entropy(), [Accuracy()]
+
+
+def start_at_mean(model: keras.Model, scores: np.ndarray) -> float:
+    """Let a regression begin with the mean of its targets, float (N, 1); return their standard deviation, 1 for 0."""
+    model.get_layer("classifier_head").bias.assign(scores.mean(axis=0))
+    return float(scores.std()) or 1.0
 
 
 def freeze_layers(model: keras.Model, count: int) -> None:
@@ -65,6 +110,7 @@ def freeze_layers(model: keras.Model, count: int) -> None:
     if not 0 <= count <= len(blocks):
         raise ValueError(f"expected 0 to {len(blocks)} frozen encoder blocks, got {count}.")
     if count:
-        frozen = [model.get_layer("token_embedding"), model.get_layer("input_embeddings"), *blocks[:count]]
+        below = ("token_embedding", "input_embeddings", "embedding_projection")
+        frozen = [layer for layer in model.layers if layer.name in below] + blocks[:count]
         for layer in frozen:
             layer.trainable = False

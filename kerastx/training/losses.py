@@ -67,6 +67,77 @@ def cross_entropy(name: str = "cross_entropy") -> keras.losses.Loss:
     return CrossEntropy(name)
 
 
+@keras.saving.register_keras_serializable("kerastx")
+class Distillation(keras.losses.Loss):
+    """a T² KL(teacher || student) at temperature T + (1 - a) cross-entropy (Hinton, Vinyals and Dean, 2015, section 2).
+
+    Args:
+        temperature: T, by which both models' logits are divided.
+        teacher_weight: a, in [0, 1].
+
+    Call: targets float32 (B, 1 + C), the label and behind it the teacher's logits; float32 logits (B, C).
+    """
+
+    def __init__(
+        self,
+        *,
+        temperature: float = 2.0,
+        teacher_weight: float = 0.9,
+        name: str = "distillation",
+        reduction: str = "mean_with_sample_weight",
+        **kwargs,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        if temperature <= 0 or not 0 <= teacher_weight <= 1:
+            raise ValueError(
+                f"expected a temperature above 0 and a teacher weight in [0, 1], got {temperature=}, {teacher_weight=}."
+            )
+        self.temperature = temperature
+        self.teacher_weight = teacher_weight
+
+    def call(self, y_true, y_pred):
+        teacher = ops.log_softmax(y_true[:, 1:] / self.temperature, axis=-1)
+        student = ops.log_softmax(y_pred / self.temperature, axis=-1)
+        divergence = ops.sum(ops.exp(teacher) * (teacher - student), axis=-1) * self.temperature**2
+        hard = sparse_cross_entropy(y_true[:, 0], y_pred)
+        return self.teacher_weight * divergence + (1.0 - self.teacher_weight) * hard
+
+    def get_config(self):
+        return {**super().get_config(), "temperature": self.temperature, "teacher_weight": self.teacher_weight}
+
+
+@keras.saving.register_keras_serializable("kerastx")
+class SquaredError(keras.losses.Loss):
+    """((y - score) / s)² of float (B, 1) targets and scores, averaged over real rows.
+
+    Args:
+        scale: s, the standard deviation of the targets: the same learning rates then serve scores of any range.
+    """
+
+    def __init__(self, scale: float = 1.0, *, reduction: str = "mean_with_sample_weight", **kwargs):
+        super().__init__(reduction=reduction, **{"name": "squared_error", **kwargs})
+        if not scale > 0:
+            raise ValueError(f"scale must be positive, got {scale}.")
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.square((y_true - y_pred) / self.scale), axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("kerastx")
+class BinaryCrossEntropy(keras.losses.Loss):
+    """-y log σ(z) - (1 - y) log(1 - σ(z)), averaged over classes and real rows: float (B, C) targets, logits."""
+
+    def __init__(self, *, reduction: str = "mean_with_sample_weight", **kwargs):
+        super().__init__(reduction=reduction, **{"name": "binary_cross_entropy", **kwargs})
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.softplus(y_pred) - y_true * y_pred, axis=-1)
+
+
 def pretraining_losses() -> dict[str, keras.losses.Loss]:
     """Return the losses of `build_pretrainer`'s outputs; pass masked weights as `sample_weight`."""
     return {"masked_lm": cross_entropy(), "next_sentence": cross_entropy()}

@@ -39,6 +39,36 @@ class Accuracy(keras.metrics.MeanMetricWrapper):
         return {"name": self.name, "dtype": self.dtype}
 
 
+@keras.saving.register_keras_serializable("kerastx")
+class TargetAccuracy(keras.metrics.MeanMetricWrapper):
+    """`Accuracy` where the label stands before a teacher's logits: targets float (B, 1 + C)."""
+
+    def __init__(self, name: str = "accuracy", **kwargs):
+        super().__init__(_first_matches, name=name, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+@keras.saving.register_keras_serializable("kerastx")
+class LabelAccuracy(keras.metrics.MeanMetricWrapper):
+    """Share of (text, label) decisions that are right where any number of labels is: targets, logits float (B, C)."""
+
+    def __init__(self, name: str = "accuracy", **kwargs):
+        super().__init__(_decisions_match, name=name, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def _first_matches(targets, logits):
+    return _matches(targets[:, 0], logits)
+
+
+def _decisions_match(targets, logits):
+    return ops.mean(ops.cast(ops.equal(logits > 0, targets > 0.5), "float32"), axis=-1)
+
+
 def _matches(labels, logits):
     shape = ops.shape(labels)
     labels, logits = flattened(labels, logits)

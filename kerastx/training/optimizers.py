@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 import keras
 
+from kerastx.training.layer_decay import ScaledAdamW
 from kerastx.training.schedules import WarmupLinearDecay
 
 # Biases and the scales and shifts of norms are not decayed. Keras matches the backend's name of the variable:
@@ -19,6 +23,7 @@ def adamw(
     weight_decay: float = 0.01,
     global_clipnorm: float = 1.0,
     accumulate: int = 1,
+    scales: Mapping[str, float] | None = None,
 ) -> keras.optimizers.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2017) with linear warm-up and decay and clipped gradients.
 
@@ -29,11 +34,14 @@ def adamw(
         weight_decay: decoupled, none on biases and norms.
         global_clipnorm: largest norm of all gradients together.
         accumulate: batches whose mean gradient makes one update: a larger batch than fits into memory.
+        scales: factors of the learning rate by layer, of `layer_scales`; None = the same rate for all.
     """
     if accumulate < 1:
         raise ValueError(f"accumulate must be at least 1, got {accumulate}.")
-    optimizer = keras.optimizers.AdamW(
-        WarmupLinearDecay(learning_rate, total_steps, warmup_share=warmup_share, batches_per_step=accumulate),
+    schedule = WarmupLinearDecay(learning_rate, total_steps, warmup_share=warmup_share, batches_per_step=accumulate)
+    kind = functools.partial(ScaledAdamW, scales=scales) if scales else keras.optimizers.AdamW
+    optimizer = kind(
+        schedule,
         weight_decay=weight_decay,
         epsilon=1e-6,
         global_clipnorm=global_clipnorm,

@@ -188,15 +188,15 @@ def broken_files(good: str):
     yield "[" * 100_000, "expected the JSON of a tokenizer"
     yield good[: len(good) // 2], "expected the JSON of a tokenizer"
     yield json.dumps({**content, "model": {"type": "WordPiece"}}), "expected the JSON of a tokenizer: .*"
-    bpe = {"type": "BPE", "vocab": {"a": 0}, "merges": []}
-    yield json.dumps({**content, "model": bpe, "added_tokens": []}), "expected a WordPiece tokenizer, got BPE"
+    words = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    yield json.dumps({**content, "model": words, "added_tokens": []}), "or Unigram tokenizer, got WordLevel"
     model = content["model"]
     prefix = {**model, "continuing_subword_prefix": "@@"}
     yield json.dumps({**content, "model": prefix}), "expected the prefix '##' .* got '@@'"
     others = {token: id for token, id in model["vocab"].items() if token not in ("[MASK]", "[PAD]")}
     yield (
         json.dumps({**content, "model": {**model, "vocab": others}, "added_tokens": []}),
-        r"lacks .* \[PAD\], \[MASK\]",
+        r"lacks .* pad \(\[PAD\] or <pad>\), mask \(\[MASK\] or <mask>\)",
     )
     holes = {**model["vocab"], "hole": 5000}
     yield json.dumps({**content, "model": {**model, "vocab": holes}}), "are not 0 to"

@@ -9,7 +9,7 @@ from keras.ops import convert_to_numpy
 
 from kerastx.models.classifier import build_classifier
 from kerastx.models.config import EncoderConfig
-from kerastx.training.finetune import finetune_classifier, freeze_layers
+from kerastx.training.finetune import finetune, freeze_layers
 from kerastx.training.precision import precision
 
 CONFIG = EncoderConfig.preset("tiny", vocabulary_size=50, dropout_rate=0.0)
@@ -28,7 +28,7 @@ def test_frozen_layers_stay_and_the_others_learn(name):
         model = build_classifier(CONFIG, num_classes=2)
     freeze_layers(model, 1)
     before = {variable.path: convert_to_numpy(variable).copy() for variable in model.weights}
-    logs = finetune_classifier(model, dataset(), epochs=10, learning_rate=2e-3)
+    logs = finetune(model, dataset(), task="classification", epochs=10, learning_rate=2e-3)
     assert logs["accuracy"] == 1.0
     moved = {
         variable.path.split("/")[0]
@@ -40,7 +40,7 @@ def test_frozen_layers_stay_and_the_others_learn(name):
 
 def test_accumulated_batches_train_too():
     model = build_classifier(CONFIG, num_classes=2)
-    logs = finetune_classifier(model, dataset(), epochs=10, learning_rate=2e-3, accumulate=2)
+    logs = finetune(model, dataset(), task="classification", epochs=10, learning_rate=2e-3, accumulate=2)
     assert logs["accuracy"] == 1.0
     assert int(model.optimizer.iterations) == 20
 
@@ -53,4 +53,4 @@ def test_more_frozen_blocks_than_there_are():
 def test_more_accumulated_batches_than_there_are():
     model = build_classifier(CONFIG, num_classes=2)
     with pytest.raises(ValueError, match="accumulate must be at most the 8 batches of the training, got 9"):
-        finetune_classifier(model, dataset(), epochs=2, learning_rate=1e-3, accumulate=9)
+        finetune(model, dataset(), task="classification", epochs=2, learning_rate=1e-3, accumulate=9)

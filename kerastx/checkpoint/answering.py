@@ -1,0 +1,65 @@
+"""A Keras checkpoint's answers to texts: the same outputs, in the same form, as those of an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
+from kerastx.errors import CheckpointError
+from kerastx.runtime.results import answers
+
+ANSWERING_TASKS = (*TEXT_TASKS, "embedding")
+
+
+def predict(
+    checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | None = None, *, batch_size: int = 32
+) -> dict[str, np.ndarray]:
+    """Return the outputs for each text, in order; texts of like length run together.
+
+    Args:
+        checkpoint: of a task that answers for whole texts.
+        texts, pairs: N strings each; longer ones are cut to `checkpoint.max_length` tokens.
+        batch_size: rows of a step.
+
+    Returns:
+        float32: logits and probabilities (N, C); score (N, 1) of a regression; vector (N, D) of an embedding.
+
+    Raises:
+        CheckpointError: the checkpoint is of another task.
+    """
+    if checkpoint.task not in ANSWERING_TASKS:
+        raise CheckpointError(f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune")
+    encodings = checkpoint.tokenizer.encode_batch(list(texts), pairs, max_length=checkpoint.max_length)
+    order = sorted(range(len(encodings)), key=lambda row: len(encodings[row].token_ids))
+    results: dict[str, np.ndarray] = {}
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        longest = len(encodings[rows[-1]].token_ids)
+        width = min(longest + -longest % 8, checkpoint.config.max_sequence_length)
+        inputs = checkpoint.tokenizer.pad([encodings[row] for row in rows], length=width)
+        for name, values in _outputs(checkpoint, inputs).items():
+            results.setdefault(name, np.zeros((len(order), values.shape[-1]), np.float32))[rows] = values
+    return results
+
+
+def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    outputs = checkpoint.model.predict_on_batch(inputs)
+    if checkpoint.task == "classification":
+        outputs["probabilities"] = ops.convert_to_numpy(ops.softmax(outputs["logits"], axis=-1))
+    elif checkpoint.task == "multi_label":
+        outputs["probabilities"] = ops.convert_to_numpy(ops.sigmoid(outputs["logits"]))
+    return outputs
+
+
+def answer(checkpoint: Checkpoint, texts: str | Iterable[str], pairs: str | Iterable[str] | None = None) -> Any:
+    """Return the result of a text, or the list of results of several; see `Checkpoint.__call__`."""
+    if isinstance(texts, str):
+        if pairs is not None and not isinstance(pairs, str):
+            raise TypeError(f"expected a string as the pair of one text, got {type(pairs).__name__}.")
+        return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, [texts], None if pairs is None else [pairs]))[0]
+    pairs = None if pairs is None else list(pairs)
+    return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, list(texts), pairs))

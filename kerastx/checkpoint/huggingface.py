@@ -1,0 +1,277 @@
+"""Hugging Face folders (config.json, safetensors, tokenizer) <-> checkpoints, every array accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from kerastx.checkpoint.huggingface_config import (
+    encoder_config,
+    family_named,
+    family_of,
+    huggingface_config,
+    labels_of,
+    task_of,
+)
+from kerastx.checkpoint.huggingface_names import FAMILIES, Family, Rule, rules
+from kerastx.checkpoint.store import TASKS, TEXT_TASKS, Checkpoint, build_model, replace_folder, write_json
+from kerastx.checkpoint.tensors import SINGLE, read_tensors
+from kerastx.checkpoint.weights import weight_arrays
+from kerastx.errors import CheckpointError, DataError
+from kerastx.models.config import EncoderConfig
+from kerastx.text.huggingface_files import read_huggingface_tokenizer, write_huggingface_tokenizer
+from kerastx.text.tokenizer import Tokenizer
+
+_MEAN_POOLING = "pooling_mode_mean_tokens"
+_NO_SEGMENTS = "input_embeddings/segments"
+
+
+def is_huggingface(folder: Path) -> bool:
+    """Whether a folder holds a config.json of a Hugging Face model."""
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "format" not in values and ("model_type" in values or "architectures" in values)
+
+
+def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> Checkpoint:
+    """Load a BERT, DistilBERT, RoBERTa, ELECTRA or ALBERT model that was saved by transformers.
+
+    Args:
+        folder: with config.json, model.safetensors (or its shards) and tokenizer.json, vocab.txt or vocab.json.
+        task: "encoder" leaves a head out; by itself the task is that of the head.
+
+    Raises:
+        CheckpointError: a file is missing or broken, the architecture is another one, or arrays are missing, left
+            over, misshapen, not finite; all of these are named together.
+    """
+    folder = Path(folder)
+    values = _read_json(folder / "config.json")
+    try:
+        arrays, wrong = read_tensors(folder)
+        family = family_of(values)
+        arrays = {_plain_name(name, family): array for name, array in arrays.items()}
+        config = encoder_config(values, arrays)
+        task = _checked_task(task, values, arrays, folder)
+        labels = labels_of(values) if task in ("classification", "multi_label") else ()
+        tokenizer = read_huggingface_tokenizer(folder, segments=config.num_segments > 1)
+        model = build_model(task, config, labels)
+        left_out = _assign(model, _Source(family, config, task, arrays, wrong))
+        return Checkpoint(
+            model=model,
+            tokenizer=tokenizer,
+            config=config,
+            task=task,
+            labels=labels,
+            max_length=_max_length(folder, config),
+            path=folder,
+            left_out=left_out,
+        )
+    except (CheckpointError, ValueError, TypeError, DataError) as error:
+        message = str(error)
+        raise CheckpointError(message if message.startswith(str(folder)) else f"{folder}: {message}") from error
+
+
+def _plain_name(name: str, family: Family) -> str:
+    """Return a name without the family's prefix, and with today's names of norms."""
+    name = name.removeprefix(family.prefix)
+    for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
+        if name.endswith(old):
+            name = name.removesuffix(old) + new
+    return name
+
+
+def _checked_task(task: str | None, values: dict[str, Any], arrays: dict[str, np.ndarray], folder: Path) -> str:
+    if task == "encoder":
+        return task
+    found = task_of(values, arrays, sentence_transformer=_pools_by_mean(folder))
+    if task not in (None, found, *(("masked_lm",) if found == "pretraining" else ())):
+        raise CheckpointError(
+            f"expected a model for {task}, found one for {found}; task={found!r} or 'encoder' load it"
+        )
+    return task or found
+
+
+def _pools_by_mean(folder: Path) -> bool:
+    """Whether a folder says, as sentence-transformers does, that the mean of the states is the text's vector."""
+    if not (folder / "modules.json").is_file():
+        return False
+    pooling = folder / "1_Pooling" / "config.json"
+    return pooling.is_file() and bool(_read_json(pooling).get(_MEAN_POOLING))
+
+
+@dataclass
+class _Source:
+    family: Family
+    config: EncoderConfig
+    task: str
+    arrays: dict[str, np.ndarray]
+    wrong: list[str]
+
+
+def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
+    """Give the model its values and return the names of heads' arrays that it has no place for."""
+    arrays, wrong = source.arrays, source.wrong
+    wrong += _untie(source)
+    targets = {variable.path: variable for variable in model.weights}
+    table = rules(source.family, source.config, source.task)
+    unmapped = set(targets) - {rule.ours for rule in table}
+    if not source.family.segments:
+        targets[_NO_SEGMENTS].assign(np.zeros(targets[_NO_SEGMENTS].shape, "float32"))
+        unmapped.discard(_NO_SEGMENTS)
+    if unmapped:
+        raise CheckpointError(f"no names are known for {', '.join(sorted(unmapped))}")
+    for rule in table:
+        wrong += _shape_problems(rule, tuple(targets[rule.ours].shape), arrays)
+    used = {name for rule in table for name in rule.theirs}
+    others = set(arrays) - used - set(source.family.copies) - set(source.family.buffers)
+    known = {name for task in TASKS for rule in _rules_or_none(source, task) for name in rule.theirs}
+    left_out = {name for name in others if name in known or name.startswith(source.family.left_out or "\0")}
+    wrong += [f"{name} is not part of the model" for name in sorted(others - left_out)]
+    if wrong:
+        raise CheckpointError(f"{len(wrong)} mismatches: {'; '.join(wrong)}")
+    for rule in table:
+        targets[rule.ours].assign(rule.to_ours([arrays[name] for name in rule.theirs]))
+    return tuple(sorted(left_out))
+
+
+def _rules_or_none(source: _Source, task: str) -> list[Rule]:
+    with_pooler = EncoderConfig.from_dict({**source.config.to_dict(), "has_pooler": bool(source.family.pooler)})
+    if task == "pretraining" and not source.family.next_sentence:
+        return []
+    return rules(source.family, with_pooler, task)
+
+
+def _untie(source: _Source) -> list[str]:
+    """Take the bias of an output layer by its other name, and complain where tied weights differ."""
+    wrong = []
+    for copy, original in source.family.copies.items():
+        if copy not in source.arrays:
+            continue
+        if original not in source.arrays:
+            source.arrays[original] = source.arrays[copy]
+        elif not np.array_equal(source.arrays[copy], source.arrays[original]):
+            wrong.append(f"{copy} differs from {original}; only output layers tied to the embedding are supported")
+    return wrong
+
+
+def _shape_problems(rule: Rule, shape: tuple[int, ...], arrays: dict[str, np.ndarray]) -> list[str]:
+    expected = rule.to_theirs(np.broadcast_to(np.float32(0), shape))
+    return [
+        f"{name} is missing"
+        if name not in arrays
+        else f"{name} has shape {tuple(arrays[name].shape)}, expected {tuple(array.shape)}"
+        for name, array in zip(rule.theirs, expected, strict=True)
+        if name not in arrays or arrays[name].shape != array.shape
+    ]
+
+
+def _max_length(folder: Path, config: EncoderConfig) -> int:
+    """Return to how many tokens the folder's files say that texts are cut."""
+    wishes = [config.max_sequence_length]
+    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+        if (folder / name).is_file():
+            wish = _read_json(folder / name).get(key)
+            if isinstance(wish, int) and wish >= 3:  # transformers writes 1e30 for "any"
+                wishes.append(wish)
+    return min(wishes)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{file}: there is no such file") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file}: not readable JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{file}: expected a JSON object")
+    return values
+
+
+def save_huggingface(
+    path: str | os.PathLike, checkpoint: Checkpoint, *, family: str | None = None, force: bool = False
+) -> Path:
+    """Write a folder that `transformers` loads with its Auto classes; it appears whole or not at all.
+
+    Args:
+        path: of the new folder.
+        checkpoint: its encoder must have a form of BERT, DistilBERT or RoBERTa.
+        family: "bert", "distilbert" or "roberta"; by itself whichever fits.
+        force: replace an existing Hugging Face folder.
+
+    Raises:
+        CheckpointError: the encoder has another form, or the folder exists or cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not (force and (is_huggingface(path) or not any(path.iterdir()))):
+        way_out = "not a Hugging Face model; it is not replaced" if force else "choose another output or use --force"
+        raise CheckpointError(f"{path} exists; {way_out}")
+    kind = family_named(checkpoint.config, family or _kind_of(checkpoint.tokenizer, checkpoint.config))
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(_their_arrays(checkpoint, FAMILIES[kind]), temporary / SINGLE, metadata={"format": "pt"})
+        write_huggingface_tokenizer(temporary, checkpoint.tokenizer, max_length=checkpoint.max_length, family=kind)
+        if checkpoint.task == "embedding":
+            _write_pooling(temporary, checkpoint)
+        pad_id = checkpoint.tokenizer.pad_id
+        values = huggingface_config(kind, checkpoint.config, checkpoint.task, checkpoint.labels, pad_id=pad_id)
+        write_json(temporary / "config.json", values)
+        replace_folder(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot write {path}: {error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def _kind_of(tokenizer: Tokenizer, config: EncoderConfig) -> str | None:
+    """Return "bert" where one segment could also be RoBERTa's, but the tokens are BERT's."""
+    is_bert = (
+        config.num_segments == 1 and config.pooler_activation == "tanh" and tokenizer.token(tokenizer.cls_id) == "[CLS]"
+    )
+    return "bert" if is_bert else None
+
+
+def _their_arrays(checkpoint: Checkpoint, family: Family) -> dict[str, np.ndarray]:
+    ours = weight_arrays(checkpoint.model)
+    if not family.segments:  # the one segment is part of every position
+        ours["input_embeddings/positions"] = ours["input_embeddings/positions"] + ours.pop(_NO_SEGMENTS)[0]
+    theirs: dict[str, np.ndarray] = {}
+    table = rules(family, checkpoint.config, checkpoint.task)
+    heads = {name for rule in table if "head" in rule.ours for name in rule.theirs}
+    if family.classifier_pooler and checkpoint.task in TEXT_TASKS:
+        heads |= {f"{family.classifier_pooler}.weight", f"{family.classifier_pooler}.bias"}
+    prefix = family.prefix if heads else ""
+    for rule in table:
+        for name, array in zip(rule.theirs, rule.to_theirs(ours.pop(rule.ours)), strict=True):
+            theirs[name if name in heads else prefix + name] = np.array(array, order="C")
+    if ours:
+        raise CheckpointError(f"no names are known for {', '.join(sorted(ours))}")
+    return theirs
+
+
+def _write_pooling(folder: Path, checkpoint: Checkpoint) -> None:
+    """Say, as sentence-transformers reads it, that a vector is the mean of the states, with unit length."""
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    entries = [
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (path, kind) in enumerate(modules)
+    ]
+    (folder / "modules.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    (folder / "1_Pooling").mkdir()
+    size = {"word_embedding_dimension": checkpoint.config.hidden_dim, _MEAN_POOLING: True}
+    write_json(folder / "1_Pooling" / "config.json", {**size, "pooling_mode_cls_token": False})
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": checkpoint.max_length, "do_lower_case": False})

@@ -1,0 +1,228 @@
+"""Hugging Face's names of weights beside ours: one table for each family, read in both directions.
+
+A linear map is theirs as `weight` (out, in) and `bias`, ours as `kernel` (in, out) and `bias`; a norm is `weight` and
+`bias` there, `gamma` and `beta` here; query, key and value are three maps there and one here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kerastx.models.config import EncoderConfig
+
+# How the arrays of a rule become ours.
+SAME, TRANSPOSED, JOINED, JOINED_TRANSPOSED, AFTER_FIRST = "same", "transposed", "joined", "joined_transposed", "after"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One of our variables, and where its values stand in a Hugging Face file.
+
+    Attributes:
+        ours: `variable.path`.
+        theirs: names without the family's prefix; three where query, key and value are joined.
+        how: one of the constants above.
+        skipped: rows of theirs before ours begin (RoBERTa's positions).
+    """
+
+    ours: str
+    theirs: tuple[str, ...]
+    how: str = SAME
+    skipped: int = 0
+
+    def to_ours(self, arrays: list[np.ndarray]) -> np.ndarray:
+        if self.how == JOINED:
+            return np.concatenate(arrays)
+        if self.how == JOINED_TRANSPOSED:
+            return np.concatenate([array.T for array in arrays], axis=1)
+        (array,) = arrays
+        return {SAME: array, TRANSPOSED: array.T, AFTER_FIRST: array[self.skipped :]}[self.how]
+
+    def to_theirs(self, array: np.ndarray) -> list[np.ndarray]:
+        if self.how == JOINED:
+            return np.split(array, len(self.theirs))
+        if self.how == JOINED_TRANSPOSED:
+            return [part.T for part in np.split(array, len(self.theirs), axis=1)]
+        if self.how == AFTER_FIRST:
+            return [np.concatenate([np.zeros_like(array[: self.skipped]), array])]
+        return [array.T if self.how == TRANSPOSED else array]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one architecture of Hugging Face names its modules; `{i}` is the number of a block.
+
+    Attributes:
+        prefix: of the encoder's names in files of models with a head.
+        class_prefix: of its class names, as in BertForMaskedLM.
+        block: our module -> theirs; one name with `|` stands for three.
+        embedding_norm, embedding_projection, pooler, segments: of the encoder, "" where there is none.
+        masked_lm: the modules of the masked-LM head (transform, norm), and the name of its bias.
+        copies: arrays that repeat others when weights are tied: name -> name.
+        classifier_pooler: the map before the last one of a classification head; "" where it is the encoder's pooler.
+        classifier: the last map of a classification head.
+        next_sentence: head of the pretraining, "" where there is none.
+        left_out: beginnings of names of heads that we have no use for.
+        skipped_positions: rows of the position table before the first token's.
+    """
+
+    prefix: str
+    class_prefix: str
+    block: dict[str, str]
+    masked_lm: tuple[str, str, str]
+    copies: dict[str, str]
+    classifier: str = "classifier"
+    classifier_pooler: str = ""
+    embedding_norm: str = "embeddings.LayerNorm"
+    embedding_projection: str = ""
+    segments: str = "embeddings.token_type_embeddings.weight"
+    pooler: str = "pooler.dense"
+    next_sentence: str = ""
+    left_out: tuple[str, ...] = ()
+    skipped_positions: int = 0
+    pooler_activation: str = "tanh"
+    buffers: tuple[str, ...] = field(default=("embeddings.position_ids", "embeddings.token_type_ids"))
+
+
+_BERT_BLOCK = {
+    "attention/qkv": "encoder.layer.{i}.attention.self.query|key|value",
+    "attention/output_projection": "encoder.layer.{i}.attention.output.dense",
+    "attention_norm": "encoder.layer.{i}.attention.output.LayerNorm",
+    "feed_forward/expansion": "encoder.layer.{i}.intermediate.dense",
+    "feed_forward/contraction": "encoder.layer.{i}.output.dense",
+    "feed_forward_norm": "encoder.layer.{i}.output.LayerNorm",
+}
+_DISTILBERT_BLOCK = {
+    "attention/qkv": "transformer.layer.{i}.attention.q_lin|k_lin|v_lin",
+    "attention/output_projection": "transformer.layer.{i}.attention.out_lin",
+    "attention_norm": "transformer.layer.{i}.sa_layer_norm",
+    "feed_forward/expansion": "transformer.layer.{i}.ffn.lin1",
+    "feed_forward/contraction": "transformer.layer.{i}.ffn.lin2",
+    "feed_forward_norm": "transformer.layer.{i}.output_layer_norm",
+}
+_ALBERT = "encoder.albert_layer_groups.0.albert_layers.0."
+_ALBERT_BLOCK = {
+    "attention/qkv": _ALBERT + "attention.query|key|value",
+    "attention/output_projection": _ALBERT + "attention.dense",
+    "attention_norm": _ALBERT + "attention.LayerNorm",
+    "feed_forward/expansion": _ALBERT + "ffn",
+    "feed_forward/contraction": _ALBERT + "ffn_output",
+    "feed_forward_norm": _ALBERT + "full_layer_layer_norm",
+}
+WORDS = "embeddings.word_embeddings.weight"
+POSITIONS = "embeddings.position_embeddings.weight"
+
+FAMILIES = {
+    "bert": Family(
+        prefix="bert.",
+        class_prefix="Bert",
+        block=_BERT_BLOCK,
+        masked_lm=("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"),
+        copies={"cls.predictions.decoder.weight": WORDS, "cls.predictions.decoder.bias": "cls.predictions.bias"},
+        next_sentence="cls.seq_relationship",
+    ),
+    "distilbert": Family(
+        prefix="distilbert.",
+        class_prefix="DistilBert",
+        block=_DISTILBERT_BLOCK,
+        masked_lm=("vocab_transform", "vocab_layer_norm", "vocab_projector.bias"),
+        copies={"vocab_projector.weight": WORDS},
+        classifier_pooler="pre_classifier",
+        segments="",
+        pooler="",
+        pooler_activation="relu",
+    ),
+    "roberta": Family(
+        prefix="roberta.",
+        class_prefix="Roberta",
+        block=_BERT_BLOCK,
+        masked_lm=("lm_head.dense", "lm_head.layer_norm", "lm_head.bias"),
+        copies={"lm_head.decoder.weight": WORDS, "lm_head.decoder.bias": "lm_head.bias"},
+        classifier="classifier.out_proj",
+        classifier_pooler="classifier.dense",
+        skipped_positions=2,
+    ),
+    "electra": Family(
+        prefix="electra.",
+        class_prefix="Electra",
+        block=_BERT_BLOCK,
+        masked_lm=("generator_predictions.dense", "generator_predictions.LayerNorm", "generator_lm_head.bias"),
+        copies={"generator_lm_head.weight": WORDS},
+        classifier="classifier.out_proj",
+        classifier_pooler="classifier.dense",
+        embedding_projection="embeddings_project",
+        pooler="",
+        pooler_activation="gelu",
+        left_out=("discriminator_predictions.",),
+    ),
+    "albert": Family(
+        prefix="albert.",
+        class_prefix="Albert",
+        block=_ALBERT_BLOCK,
+        masked_lm=("predictions.dense", "predictions.LayerNorm", "predictions.bias"),
+        copies={"predictions.decoder.weight": WORDS, "predictions.decoder.bias": "predictions.bias"},
+        embedding_projection="encoder.embedding_hidden_mapping_in",
+        pooler="pooler",
+        left_out=("sop_classifier.",),
+    ),
+}
+# Other names of the same thing.
+FAMILY_OF = {**{name: name for name in FAMILIES}, "xlm-roberta": "roberta", "camembert": "roberta"}
+
+
+def rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
+    """Return a rule for every weight of the model of `task`."""
+    found = [Rule("token_embedding/table", (WORDS,)), *_position_rules(family)]
+    found += _norm("input_embeddings/norm", family.embedding_norm)
+    if config.embedding_dim is not None:
+        found += _linear("embedding_projection", family.embedding_projection)
+    for index in range(1 if config.share_layers else config.num_layers):
+        for ours, theirs in family.block.items():
+            make = _norm if ours.endswith("norm") else _linear
+            found += make(f"encoder_block_{index}/{ours}", theirs.replace("{i}", str(index)))
+    return [*found, *_head_rules(family, config, task)]
+
+
+def _position_rules(family: Family) -> Iterator[Rule]:
+    skipped = family.skipped_positions
+    yield Rule("input_embeddings/positions", (POSITIONS,), AFTER_FIRST if skipped else SAME, skipped)
+    if family.segments:
+        yield Rule("input_embeddings/segments", (family.segments,))
+
+
+def _head_rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
+    found: list[Rule] = []
+    if task in ("classification", "multi_label", "regression"):
+        found += _linear("pooler/projection", family.classifier_pooler or family.pooler)
+        found += _linear("classifier_head", family.classifier)
+    if (task == "encoder" and config.has_pooler) or task == "pretraining":
+        found += _linear("pooler/projection", family.pooler)
+    if task in ("masked_lm", "pretraining"):
+        dense, norm, bias = family.masked_lm
+        found += [*_linear("masked_lm_head/transform", dense), *_norm("masked_lm_head/norm", norm)]
+        found.append(Rule("masked_lm_head/bias", (bias,)))
+    if task == "pretraining":
+        found += _linear("next_sentence_head", family.next_sentence)
+    return found
+
+
+def _linear(ours: str, theirs: str) -> list[Rule]:
+    names = _alternatives(theirs)
+    joined = len(names) > 1
+    return [
+        Rule(f"{ours}/kernel", tuple(f"{name}.weight" for name in names), JOINED_TRANSPOSED if joined else TRANSPOSED),
+        Rule(f"{ours}/bias", tuple(f"{name}.bias" for name in names), JOINED if joined else SAME),
+    ]
+
+
+def _norm(ours: str, theirs: str) -> list[Rule]:
+    return [Rule(f"{ours}/gamma", (f"{theirs}.weight",)), Rule(f"{ours}/beta", (f"{theirs}.bias",))]
+
+
+def _alternatives(name: str) -> list[str]:
+    """a.b|c|d -> a.b, a.c, a.d"""
+    path, _, last = name.rpartition(".")
+    return [f"{path}.{part}" if path else part for part in last.split("|")]

@@ -47,8 +47,8 @@ class SelfAttention(keras.layers.Layer):
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
     query_states float (B, Q, D), some of the states, it answers for these alone, (B, Q, D), and projects no other
-    query; the mask is then broadcastable to (B, N, Q, T). With keep_kernel_whole it projects more than it needs, but uses
-    no parts of the kernel: where other calls use all of it, a file holds it once.
+    query; the mask is then broadcastable to (B, N, Q, T). With keep_kernel_whole it projects more than it
+    needs, but uses no parts of the kernel: where other calls use all of it, a file holds it once.
     """
 
     def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, **kwargs):

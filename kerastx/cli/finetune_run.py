@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,7 +65,7 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
         raise CheckpointError(f"{request.output} exists; choose another output or use --force")
     if not is_replaceable(request.output):
         raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
-    columns = {"text_column": request.text_column, "label_column": request.label_column}
+    columns: dict[str, Any] = {"text_column": request.text_column, "label_column": request.label_column}
     train = read_labelled(request.train, **columns)
     if len(train.label_names) < 2:
         raise DataError(f"{request.train}: expected at least 2 labels, got only {train.label_names}")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kerastx.data.columns import Column
 from kerastx.data.lengths import Lengths
-from kerastx.data.readers import Column, LabelledRow, read_rows, sorted_labels
+from kerastx.data.readers import LabelledRow, read_rows, sorted_labels
 from kerastx.data.similar_texts import near_matches
 from kerastx.text.tokenizer import Tokenizer
 
 NUM_EXAMPLES = 3
-NUM_SPECIAL = 2  # [CLS] text [SEP]
+NUM_SPECIAL = 2  # [CLS] text [SEP]; and another [SEP] after a second text
 _SHOWN_CHARACTERS = 60
 _BATCH_ROWS = 4096
 
@@ -63,10 +64,11 @@ class Part:
     Attributes:
         path: the file.
         rows: number of rows.
-        labels: label -> number of rows, the most frequent first.
+        labels: label -> number of rows, the most frequent first; empty for numbers.
         characters, words: lengths of the texts; words are what white space separates.
         tokens: with [CLS] and [SEP], before any cut; None without a tokenizer.
         num_unknown_tokens: how many of them are [UNK].
+        num_special: how many [CLS] and [SEP] a row has.
         no_text, no_label: rows that lack one.
         duplicates: rows whose text an earlier row has; case and white space do not count.
         near_duplicates: rows whose text is 80 % like an earlier one.
@@ -80,6 +82,7 @@ class Part:
     words: Lengths
     tokens: Lengths | None
     num_unknown_tokens: int
+    num_special: int
     no_text: Finding
     no_label: Finding
     duplicates: Finding
@@ -91,7 +94,7 @@ class Part:
         """Of the tokens of the texts, the share that is [UNK]."""
         if self.tokens is None:
             return 0.0
-        return self.num_unknown_tokens / max(1, self.tokens.sum - NUM_SPECIAL * self.rows)
+        return self.num_unknown_tokens / max(1, self.tokens.sum - self.num_special * self.rows)
 
     def to_dict(self, max_length: int) -> dict[str, Any]:
         counted: dict[str, Any] = {}
@@ -153,7 +156,7 @@ class _Texts:
     def __init__(self, path: Path, rows: Sequence[LabelledRow]):
         self.path = path
         self.rows = rows
-        self.forms = [normal_form(row.text) for row in rows]
+        self.forms = [normal_form(whole_text(row)) for row in rows]
         self.first: dict[str, int] = {}
         for number, form in enumerate(self.forms):
             if form:
@@ -165,10 +168,15 @@ class _Texts:
     def example(self, number: int, other: tuple[_Texts, int] | None = None) -> Example:
         row = self.rows[number]
         if other is None:
-            return Example(self.place(number), text=shown(row.text))
+            return Example(self.place(number), text=shown(whole_text(row)))
         texts, index = other
         labels = (row.label, texts.rows[index].label)
-        return Example(self.place(number), texts.place(index), shown(row.text), labels)
+        return Example(self.place(number), texts.place(index), shown(whole_text(row)), labels)
+
+
+def whole_text(row: LabelledRow) -> str:
+    """Return the text of a row; both of a pair."""
+    return row.text if row.pair is None else f"{row.text} {row.pair}".strip()
 
 
 def normal_form(text: str) -> str:
@@ -189,36 +197,42 @@ def report_labelled(
     tokenizer: Tokenizer | None = None,
     max_length: int = 128,
     text_column: Column | None = None,
+    pair_column: Column | None = None,
     label_column: Column | None = None,
+    pairs: bool = False,
+    task: str = "classification",
 ) -> LabelledReport:
     """Read labelled files and report on them.
 
     Args:
-        train: TSV, CSV or JSONL, as `read_labelled` reads it; rows may lack a text or a label.
+        train: TSV, CSV or JSONL, as `read_labelled` reads it; rows may lack a text or a label. Of a pair both texts
+            count, as one.
         dev: the same; its rows are also looked for in train.
         tokenizer: counts the tokens; without one there are only words and characters.
         max_length: tokens that training keeps of a text.
-        text_column, label_column: see `read_labelled`.
+        text_column, pair_column, label_column, pairs, task: see `read_labelled`.
     """
-    columns = {"text_column": text_column, "label_column": label_column}
+    columns: dict[str, Any] = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    columns |= {"pairs": pairs, "task": task}
     train_texts = _Texts(Path(train), read_rows(train, **columns))
-    train_part = _part(train_texts, tokenizer)
+    train_part = _part(train_texts, tokenizer, task)
     if dev is None:
         return LabelledReport(train_part, None, max_length, Finding(), Finding(), {})
     dev_texts = _Texts(Path(dev), read_rows(dev, **columns))
-    dev_part = _part(dev_texts, tokenizer)
+    dev_part = _part(dev_texts, tokenizer, task)
     overlap, near_overlap = _overlap(train_texts, dev_texts)
     unseen = {label: count for label, count in dev_part.labels.items() if label not in train_part.labels}
     return LabelledReport(train_part, dev_part, max_length, overlap, near_overlap, unseen)
 
 
-def _part(texts: _Texts, tokenizer: Tokenizer | None) -> Part:
+def _part(texts: _Texts, tokenizer: Tokenizer | None, task: str) -> Part:
     duplicates, conflicts, no_text, no_label = (Finding() for _ in range(4))
     for number, (row, form) in enumerate(zip(texts.rows, texts.forms, strict=True)):
-        if not row.label:
+        if not row.label and task != "multi_label":
             no_label.add(texts.example(number))
-        if not form:
+        if not row.text or row.pair == "":
             no_text.add(texts.example(number))
+        if not form:
             continue
         first = texts.first[form]
         if first != number:
@@ -229,16 +243,18 @@ def _part(texts: _Texts, tokenizer: Tokenizer | None) -> Part:
     firsts = list(texts.first.values())
     for found, like in near_matches(list(texts.first)).items():
         near.add(texts.example(firsts[found], (texts, firsts[like])))
-    strings = [row.text for row in texts.rows]
-    tokens, num_unknown = (None, 0) if tokenizer is None else _token_lengths(strings, tokenizer)
+    strings = [whole_text(row) for row in texts.rows]
+    special = NUM_SPECIAL + (texts.rows[0].pair is not None)
+    tokens, num_unknown = (None, 0) if tokenizer is None else _token_lengths(strings, tokenizer, special)
     return Part(
         path=texts.path,
         rows=len(texts.rows),
-        labels=_label_counts(row.label for row in texts.rows if row.label),
+        labels=_label_counts(_labels(texts.rows, task)),
         characters=Lengths.of([np.array([len(text) for text in strings])]),
         words=Lengths.of([np.array([len(text.split()) for text in strings])]),
         tokens=tokens,
         num_unknown_tokens=num_unknown,
+        num_special=special,
         no_text=no_text,
         no_label=no_label,
         duplicates=duplicates,
@@ -247,16 +263,22 @@ def _part(texts: _Texts, tokenizer: Tokenizer | None) -> Part:
     )
 
 
+def _labels(rows: Sequence[LabelledRow], task: str) -> Iterator[str]:
+    """Yield the labels of all rows; a number is none."""
+    for row in rows if task != "regression" else ():
+        yield from row.names if task == "multi_label" else filter(None, [row.label])
+
+
 def _label_counts(labels: Iterable[str]) -> dict[str, int]:
     counts = Counter(labels)
     return dict(sorted(((name, counts[name]) for name in sorted_labels(counts)), key=lambda item: -item[1]))
 
 
-def _token_lengths(texts: Sequence[str], tokenizer: Tokenizer) -> tuple[Lengths, int]:
+def _token_lengths(texts: Sequence[str], tokenizer: Tokenizer, special: int) -> tuple[Lengths, int]:
     blocks, num_unknown = [], 0
     for start in range(0, len(texts), _BATCH_ROWS):
         ids = tokenizer.encode_ids(texts[start : start + _BATCH_ROWS])
-        blocks.append(np.array([len(one) + NUM_SPECIAL for one in ids]))
+        blocks.append(np.array([len(one) + special for one in ids]))
         num_unknown += int((np.concatenate(ids) == tokenizer.unknown_id).sum())
     return Lengths.of(blocks), num_unknown
 

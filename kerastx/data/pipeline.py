@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -111,45 +111,102 @@ def classification_dataset(
     max_length: int,
     seed: int | None = None,
     length_buckets: bool = True,
+    class_weights: Mapping[str, float] | None = None,
+    teacher_logits: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """Return batches of labelled texts, each padded to its longest text, rounded up to a multiple of 8.
+    """Return batches of labelled texts or pairs, each padded to its longest row, rounded up to a multiple of 8.
 
     Args:
-        examples: the texts and their labels.
+        examples: the texts, or pairs of texts, and what is right for each.
         tokenizer: of the model.
         batch_size: B; the last batch may be smaller.
-        max_length: longer texts are cut.
+        max_length: longer texts are cut; of a pair the longer one first.
         seed: shuffle, anew in every epoch; without one, in file order.
         length_buckets: put texts of about the same length into a batch; otherwise pad every batch to max_length.
+        class_weights: what a row of each label counts, for "classification"; see `balanced_class_weights`.
+        teacher_logits: float32, (N, C), what another model answers to each row, to learn from it by distillation, for
+            "classification".
 
     Returns:
-        A dataset, of known cardinality, of (inputs, targets), as `build_classifier`'s model is fitted with:
+        A dataset, of known cardinality, of (inputs, targets), with class weights of (inputs, targets, sample_weights),
+        as the model of the task is fitted with:
         inputs: token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T).
-        targets: logits, int32, (B,), the labels.
+        targets: for "classification" logits, int32, (B,), the labels; with teacher logits float32, (B, 1 + C), the
+            label in column 0 and the teacher's logits behind it. For "multi_label" logits, float32, (B, C), 1 for the
+            labels that are right. For "regression" score, float32, (B, 1).
+        sample_weights: logits, float32, (B,).
+
+    Raises:
+        ValueError: there are no rows, batch_size is below 1, or weights or teacher logits do not fit the rows.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if not len(examples):
         raise ValueError("examples must not be empty.")
-    encodings = tokenizer.encode_batch(examples.texts, max_length=max_length)
+    target = {"score" if examples.task == "regression" else "logits": _targets(examples, teacher_logits)}
+    answers = [target] if class_weights is None else [target, {"logits": _row_weights(examples, class_weights)}]
+    encodings = tokenizer.encode_batch(examples.texts, examples.pairs, max_length=max_length)
     lengths = np.array([len(encoding) for encoding in encodings])
     epochs = itertools.count()
 
-    def generate() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    def generate() -> Iterator[tuple[dict[str, np.ndarray], ...]]:
         for rows in _batches(lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)):
             longest = int(lengths[rows].max()) if length_buckets else max_length
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
-            yield inputs, {"logits": examples.targets[rows]}
+            yield inputs, *({name: values[rows] for name, values in answer.items()} for answer in answers)
 
     inputs_spec = {
         "token_ids": tf.TensorSpec([None, None], tf.int32),
         "segment_ids": tf.TensorSpec([None, None], tf.int32),
         "padding_mask": tf.TensorSpec([None, None], tf.bool),
     }
-    targets_spec = {"logits": tf.TensorSpec([None], tf.int32)}
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs_spec, targets_spec))
+    answer_specs = [
+        {name: tf.TensorSpec([None, *values.shape[1:]], values.dtype) for name, values in answer.items()}
+        for answer in answers
+    ]
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs_spec, *answer_specs))
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // batch_size))).prefetch(4)
+
+
+def balanced_class_weights(data: LabelledData) -> dict[str, float]:
+    """Return for each label N / (labels that occur * rows of the label), so that every label counts the same.
+
+    As scikit-learn's `class_weight="balanced"`; a label without rows gets 1. Over all rows the mean weight is 1.
+
+    Raises:
+        ValueError: the task is not "classification".
+    """
+    _check_classification(data, "class weights")
+    counts = np.bincount(data.targets, minlength=len(data.label_names))
+    each = len(data) / max(1, int(np.count_nonzero(counts)))
+    return {name: float(each / count) if count else 1.0 for name, count in zip(data.label_names, counts, strict=True)}
+
+
+def _targets(examples: LabelledData, teacher_logits: np.ndarray | None) -> np.ndarray:
+    if teacher_logits is None:
+        return examples.targets
+    _check_classification(examples, "teacher_logits")
+    expected = len(examples), len(examples.label_names)
+    if teacher_logits.shape != expected:
+        raise ValueError(f"teacher_logits must have the shape {expected}, got {teacher_logits.shape}.")
+    return np.concatenate([examples.targets[:, None], teacher_logits], axis=1).astype(np.float32)
+
+
+def _row_weights(examples: LabelledData, class_weights: Mapping[str, float]) -> np.ndarray:
+    _check_classification(examples, "class weights")
+    if set(class_weights) != set(examples.label_names):
+        names, given = ", ".join(examples.label_names), ", ".join(class_weights)
+        raise ValueError(f"class_weights must be of the labels {names}, got {given or 'none'}.")
+    weights = np.array([class_weights[name] for name in examples.label_names], np.float32)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"class_weights must be finite and not below 0, got {dict(class_weights)}.")
+    return weights[examples.targets]
+
+
+def _check_classification(examples: LabelledData, what: str) -> None:
+    if examples.task != "classification":
+        raise ValueError(f"{what} are for the task classification, got {examples.task}.")
 
 
 def _batches(lengths: np.ndarray, batch_size: int, seed: int | None, epoch: int) -> list[np.ndarray]:

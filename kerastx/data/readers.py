@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import os
@@ -15,15 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerastx.data.columns import Column, Columns, shown, shown_names
+from kerastx.data.tables import Row, csv_rows, lines, read_table, tsv_rows
 from kerastx.errors import DataError
 
-TEXT_COLUMNS = ("text", "sentence", "content", "review")
-LABEL_COLUMNS = ("label", "labels", "class", "category")
+TASKS = ("classification", "multi_label", "regression")
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_SHOWN_CHARACTERS = 40
-
-Column = str | int
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class LabelledRow(NamedTuple):
@@ -32,13 +30,9 @@ class LabelledRow(NamedTuple):
     line: int
     text: str = ""
     label: str = ""
-    problem: str = ""  # "expected ..., got ..."; the text and label mean nothing then
-
-
-class _Row(NamedTuple):
-    line: int
-    fields: list[str]
-    problem: str = ""
+    problem: str = ""  # "expected ..., got ..."; the rest means nothing then
+    pair: str | None = None
+    names: tuple[str, ...] = ()  # the labels of a row that may have any number of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +41,7 @@ class LabelledData:
 
     Attributes:
         texts: the texts, in the order of the file.
-        labels: what the file says of each text: the name of its label.
+        labels: what is right for each: the name of its label, its names joined by "|", or its number.
         label_names: all labels; their order gives the class numbers. Empty for numbers.
         targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right
             ("multi_label") float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1).
@@ -62,18 +56,73 @@ class LabelledData:
     pairs: list[str] | None = None
     task: str = "classification"
 
+    def __post_init__(self) -> None:
+        pairs = self.texts if self.pairs is None else self.pairs
+        counts = [len(self.texts), len(self.labels), len(self.targets), len(pairs)]
+        if len(set(counts)) > 1:
+            raise ValueError(f"texts, labels, targets and pairs must be as many, got {', '.join(map(str, counts))}.")
+
     def __len__(self) -> int:
         return len(self.texts)
 
     @classmethod
-    def of(cls, texts: Sequence[str], labels: Sequence[str], label_names: Iterable[str] | None = None) -> LabelledData:
+    def of(
+        cls,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        label_names: Iterable[str] | None = None,
+        *,
+        pairs: Sequence[str] | None = None,
+    ) -> LabelledData:
         """Number the labels: in the order of `label_names`, else sorted, by value if all are whole numbers."""
         names = sorted_labels(labels) if label_names is None else tuple(label_names)
-        numbers = {name: number for number, name in enumerate(names)}
-        unknown = sorted(set(labels) - set(numbers))
-        if unknown:
-            raise ValueError(f"labels must be among {', '.join(names)}, got {', '.join(unknown)}.")
-        return cls(list(texts), list(labels), names, np.array([numbers[label] for label in labels], np.int32))
+        numbers = _numbered(names, labels)
+        targets = np.array([numbers[label] for label in labels], np.int32)
+        return cls(list(texts), list(labels), names, targets, _listed(pairs))
+
+    @classmethod
+    def of_sets(
+        cls,
+        texts: Sequence[str],
+        sets: Sequence[Iterable[str]],
+        label_names: Iterable[str] | None = None,
+        *,
+        pairs: Sequence[str] | None = None,
+    ) -> LabelledData:
+        """Return rows of which each has any number of labels; for `label_names` see `of`."""
+        rows = [set(labels) for labels in sets]
+        used = set().union(*rows)
+        names = sorted_labels(used) if label_names is None else tuple(label_names)
+        numbers = _numbered(names, used)
+        targets = np.zeros((len(rows), len(names)), np.float32)
+        for target, row in zip(targets, rows, strict=True):
+            target[[numbers[label] for label in row]] = 1.0
+        labels = ["|".join(name for name in names if name in row) for row in rows]
+        return cls(list(texts), labels, names, targets, _listed(pairs), "multi_label")
+
+    @classmethod
+    def of_numbers(
+        cls, texts: Sequence[str], values: Sequence[float], *, pairs: Sequence[str] | None = None
+    ) -> LabelledData:
+        """Return rows that have a finite number each."""
+        wrong = [value for value in values if not abs(value) <= _LARGEST]
+        if wrong:
+            raise ValueError(f"values must be finite and fit into float32, got {wrong[0]}.")
+        labels = [str(float(value)) for value in values]
+        targets = np.array(values, np.float32).reshape(-1, 1)
+        return cls(list(texts), labels, (), targets, _listed(pairs), "regression")
+
+    def subset(self, rows: Iterable[int] | np.ndarray) -> LabelledData:
+        """Return the rows with these numbers, in this order; all labels keep their place."""
+        chosen = [int(row) for row in rows]
+        return LabelledData(
+            [self.texts[row] for row in chosen],
+            [self.labels[row] for row in chosen],
+            self.label_names,
+            self.targets[chosen],
+            None if self.pairs is None else [self.pairs[row] for row in chosen],
+            self.task,
+        )
 
 
 def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
@@ -88,45 +137,91 @@ def read_labelled(
     path: str | os.PathLike[str],
     *,
     text_column: Column | None = None,
+    pair_column: Column | None = None,
     label_column: Column | None = None,
     labels: Iterable[str] | None = None,
+    pairs: bool = False,
+    task: str = "classification",
 ) -> LabelledData:
-    """Read a .tsv, .csv or .jsonl file of texts and labels.
+    """Read a .tsv, .txt, .csv or .jsonl file of texts, or pairs of texts, and what is to be answered to each.
 
     Args:
-        path: UTF-8. In TSV a quote is a character like any other; in CSV it encloses a field.
+        path: UTF-8. In TSV a quote is a character like any other; in CSV it encloses a field. A .txt file is TSV, and
+            so is a .csv file whose first line is separated by tabs.
         text_column: name of the column (JSONL: key) with the text; found by itself when it is called text, sentence,
-            content or review. Two whole numbers as columns, counted from 0, read a file without a header.
-        label_column: the same for the label; found as label, labels, class or category.
+            content or review. Whole numbers for all columns, counted from 0, read a file without a header; a row of
+            TSV may then have further columns.
+        pair_column: the same for the second text; the two are found as sentence1 and sentence2, premise and
+            hypothesis, and whatever else is in `kerastx.data.columns.PAIR_COLUMNS`.
+        label_column: the same for the label; found as label, class, category, quality, gold_label, score, ...
         labels: the labels that may occur, in class order; otherwise those that do, sorted.
+        pairs: whether a row has two texts; it has, too, when `pair_column` is given.
+        task: "classification": one label a row. "multi_label": any number, separated by commas or |, in JSONL also as
+            a list of strings. "regression": a finite number.
 
     Raises:
         DataError: the file is missing, empty or lacks a column, or rows are wrong: the first is shown, all are counted.
     """
+    _check_task(task)
     file = Path(path)
     allowed = None if labels is None else tuple(labels)
-    records = _records(file, text_column, label_column)
-    rows = _checked(file, records, lambda record: _problem(record, allowed))
-    return LabelledData.of([row.text for row in rows], [row.label for row in rows], allowed)
+    if task == "regression" and allowed:
+        raise ValueError(f"regression has numbers and no labels, got {labels=}.")
+    columns = Columns(text=text_column, pair=pair_column, label=label_column, pairs=pairs, task=task)
+    rows = _checked(file, _records(file, columns), lambda row: _problem(row, task, allowed))
+    texts = [row.text for row in rows]
+    seconds = None if rows[0].pair is None else [row.pair or "" for row in rows]
+    if task == "regression":
+        return LabelledData.of_numbers(texts, [float(row.label) for row in rows], pairs=seconds)
+    if task == "multi_label":
+        if allowed is None and not any(row.names for row in rows):
+            raise DataError(f"{file}: expected a label in some row, got none in any; name the column: --label-column")
+        return LabelledData.of_sets(texts, [row.names for row in rows], allowed, pairs=seconds)
+    return LabelledData.of(texts, [row.label for row in rows], allowed, pairs=seconds)
 
 
 def read_rows(
-    path: str | os.PathLike[str], *, text_column: Column | None = None, label_column: Column | None = None
+    path: str | os.PathLike[str],
+    *,
+    text_column: Column | None = None,
+    pair_column: Column | None = None,
+    label_column: Column | None = None,
+    pairs: bool = False,
+    task: str = "classification",
 ) -> list[LabelledRow]:
     """Read what `read_labelled` reads, for a report: with line numbers, and rows may lack a text or a label."""
+    _check_task(task)
     file = Path(path)
-    return _checked(file, _records(file, text_column, label_column), _nul_problem)
+    columns = Columns(text=text_column, pair=pair_column, label=label_column, pairs=pairs, task=task)
+    return _checked(file, _records(file, columns), _nul_problem)
 
 
-def _records(file: Path, text_column: Column | None, label_column: Column | None) -> Iterator[LabelledRow]:
-    suffix = file.suffix.lower()
-    if suffix not in (".tsv", ".csv", ".jsonl"):
-        raise DataError(f"{file}: expected a .tsv, .csv or .jsonl file, got {file.suffix or 'no suffix'}")
-    content = _read_text(file)
-    if suffix == ".jsonl":
-        return _json_records(file, content, text_column, label_column)
-    rows = _csv_rows(content) if suffix == ".csv" else _tsv_rows(content)
-    return _table_records(file, rows, text_column, label_column)
+def _check_task(task: str) -> None:
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}.")
+
+
+def _numbered(names: tuple[str, ...], labels: Iterable[str]) -> dict[str, int]:
+    numbers = {name: number for number, name in enumerate(names)}
+    unknown = sorted(set(labels) - set(numbers))
+    if unknown:
+        raise ValueError(f"labels must be among {', '.join(names)}, got {', '.join(unknown)}.")
+    return numbers
+
+
+def _listed(pairs: Sequence[str] | None) -> list[str] | None:
+    return None if pairs is None else list(pairs)
+
+
+def _records(file: Path, columns: Columns) -> Iterator[LabelledRow]:
+    kind, content = read_table(file)
+    if kind == "jsonl":
+        return _json_records(file, content, columns)
+    if kind == "csv":
+        return _table_records(file, csv_rows(content), columns, may_be_wider=False)
+    # Published TSV without a header has rows with a further column here and there; in CSV a wider row is a text
+    # whose comma was not quoted, which would be cut in two.
+    return _table_records(file, tsv_rows(content), columns, may_be_wider=columns.numbers() is not None)
 
 
 def _checked(file: Path, records: Iterable[LabelledRow], problem_of: Callable[[LabelledRow], str]) -> list[LabelledRow]:
@@ -146,156 +241,103 @@ def _checked(file: Path, records: Iterable[LabelledRow], problem_of: Callable[[L
     return rows
 
 
-def _problem(record: LabelledRow, allowed: tuple[str, ...] | None) -> str:
-    if not record.text:
+def _problem(row: LabelledRow, task: str, allowed: tuple[str, ...] | None) -> str:
+    if not row.text:
         return "expected a text, got an empty one"
-    if not record.label:
-        return "expected a label, got an empty one"
-    if problem := _nul_problem(record):
+    if row.pair == "":
+        return "expected a second text, got an empty one"
+    if not row.label and task != "multi_label":
+        return f"expected a {'number' if task == 'regression' else 'label'}, got an empty one"
+    if problem := _nul_problem(row):
         return problem
-    if allowed is not None and record.label not in allowed:
-        return f"expected one of the labels {_shown_names(allowed)}, got {_shown(record.label)}"
-    return ""
+    if task == "regression" and not _is_number(row.label):
+        return f"expected a number, got {shown(row.label)}"
+    if allowed is None or task == "regression":
+        return ""
+    unknown = [name for name in (row.names if task == "multi_label" else [row.label]) if name not in allowed]
+    return f"expected one of the labels {shown_names(allowed)}, got {shown(unknown[0])}" if unknown else ""
 
 
-def _nul_problem(record: LabelledRow) -> str:
-    return "expected text, got a NUL character" if "\0" in record.text or "\0" in record.label else ""
+def _nul_problem(row: LabelledRow) -> str:
+    return "expected text, got a NUL character" if "\0" in row.text + (row.pair or "") + row.label else ""
 
 
-def _table_records(
-    file: Path, rows: Iterator[_Row], text_column: Column | None, label_column: Column | None
-) -> Iterator[LabelledRow]:
+def _is_number(label: str) -> bool:
+    return bool(_NUMBER.fullmatch(label)) and abs(float(label)) <= _LARGEST
+
+
+def _table_records(file: Path, rows: Iterator[Row], columns: Columns, *, may_be_wider: bool) -> Iterator[LabelledRow]:
     first = next(rows, None)
     if first is None:
         raise DataError(f"{file}: the file is empty")
     if first.problem:
         raise DataError(f"{file}:{first.line}: {first.problem}")
     width = len(first.fields)
-    by_number = _as_number(text_column), _as_number(label_column)
-    if None not in by_number:
-        text_at, label_at = (_checked_number(file, number, width) for number in by_number if number is not None)
+    numbers = columns.numbers()
+    if numbers is not None:
+        for number in numbers:
+            if number >= width:
+                raise DataError(f"{file}: expected a column number below {width}, got {number}")
         rows = itertools.chain([first], rows)
     else:
         header = [name.strip() for name in first.fields]
-        text_at = header.index(_find_column(file, header, text_column, TEXT_COLUMNS, "text"))
-        label_at = header.index(_find_column(file, header, label_column, LABEL_COLUMNS, "label"))
+        numbers = [header.index(name) for name in columns.find(file, header)]
+    least = max(numbers) + 1 if may_be_wider else width
     for line, fields, problem in rows:
-        if problem or len(fields) != width:
-            yield LabelledRow(line, problem=problem or f"expected {width} columns, got {len(fields)}")
+        if problem or len(fields) < least or (len(fields) > width and not may_be_wider):
+            expected = f"at least {least}" if may_be_wider else width
+            yield LabelledRow(line, problem=problem or f"expected {expected} columns, got {len(fields)}")
         else:
-            yield LabelledRow(line, fields[text_at].strip(), fields[label_at].strip())
+            *texts, label = (fields[number].strip() for number in numbers)
+            yield _row(line, texts, label, columns.task)
 
 
-def _json_records(
-    file: Path, content: str, text_column: Column | None, label_column: Column | None
-) -> Iterator[LabelledRow]:
-    columns: tuple[str, str] | None = None
-    for line, text in _lines(content):
+def _json_records(file: Path, content: str, columns: Columns) -> Iterator[LabelledRow]:
+    keys: list[str] | None = None
+    for line, text in lines(content):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            yield LabelledRow(line, problem=f"expected a JSON object, got {_shown(text)}")
-            continue
+            value = None
         if not isinstance(value, dict):
-            yield LabelledRow(line, problem=f"expected a JSON object, got {_shown(text)}")
+            yield LabelledRow(line, problem=f"expected a JSON object, got {shown(text)}")
             continue
-        if columns is None:
-            columns = (
-                _find_column(file, list(value), text_column, TEXT_COLUMNS, "text"),
-                _find_column(file, list(value), label_column, LABEL_COLUMNS, "label"),
-            )
-        yield _json_record(line, value, *columns)
+        if keys is None:
+            keys = columns.find(file, list(value))
+        problem = _json_problem(value, keys, columns.task)
+        if problem:
+            yield LabelledRow(line, problem=problem)
+            continue
+        *texts, label = (value[key] for key in keys)
+        yield _row(line, [text.strip() for text in texts], label, columns.task)
 
 
-def _json_record(line: int, value: dict[str, object], text_key: str, label_key: str) -> LabelledRow:
-    for key in (text_key, label_key):
+def _json_problem(value: dict[str, object], keys: list[str], task: str) -> str:
+    for key in keys:
         if key not in value:
-            return LabelledRow(line, problem=f"expected the key {key!r}, got {_shown_names(value)}")
-    text, label = value[text_key], value[label_key]
-    if not isinstance(text, str):
-        return LabelledRow(line, problem=f"expected a string as {text_key!r}, got {_shown(json.dumps(text))}")
-    if isinstance(label, bool) or not isinstance(label, str | int):
-        got = _shown(json.dumps(label))
-        return LabelledRow(line, problem=f"expected a string or a whole number as {label_key!r}, got {got}")
-    return LabelledRow(line, text.strip(), str(label).strip())
+            return f"expected the key {key!r}, got {shown_names(value)}"
+    *texts, label = keys
+    for key in texts:
+        if not isinstance(value[key], str):
+            return f"expected a string as {key!r}, got {_shown_json(value[key])}"
+    found = value[label]
+    if task == "multi_label" and isinstance(found, list):
+        wrong = [one for one in found if not isinstance(one, str) or not one.strip()]
+        return f"expected only strings in {label!r}, got {_shown_json(wrong[0])}" if wrong else ""
+    if isinstance(found, bool) or not isinstance(found, str | int | float if task == "regression" else str | int):
+        kind = {"multi_label": "a string or a list of strings", "regression": "a number"}
+        return f"expected {kind.get(task, 'a string or a whole number')} as {label!r}, got {_shown_json(found)}"
+    return ""
 
 
-def _find_column(
-    file: Path, columns: Sequence[str], wanted: Column | None, candidates: Sequence[str], role: str
-) -> str:
-    """Return the column that was asked for, or the first of the candidates that is there; case does not matter."""
-    names = candidates if wanted is None else [str(wanted)]
-    for name in names:
-        for column in sorted(columns, key=lambda column: column != name):
-            if column.lower() == name.lower():
-                return column
-    raise DataError(
-        f"{file}: expected a column {' or '.join(names)}, got {_shown_names(columns)}; name it with --{role}-column "
-        "(a number, counted from 0, for both columns of a file without a header)"
-    )
+def _shown_json(value: object) -> str:
+    return shown(json.dumps(value))
 
 
-def _as_number(column: Column | None) -> int | None:
-    return int(column) if column is not None and re.fullmatch(r"[0-9]{1,6}", str(column)) else None
-
-
-def _checked_number(file: Path, number: int, width: int) -> int:
-    if number >= width:
-        raise DataError(f"{file}: expected a column number below {width}, got {number}")
-    return number
-
-
-def _tsv_rows(content: str) -> Iterator[_Row]:
-    return (_Row(line, text.split("\t")) for line, text in _lines(content))
-
-
-def _csv_rows(content: str) -> Iterator[_Row]:
-    # The limit of 131,072 characters a field is a global of the csv module.
-    limit = csv.field_size_limit(max(len(content), csv.field_size_limit()))
-    try:
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-        line = 1
-        while True:
-            try:
-                fields = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield _Row(line, [], f"expected quoted CSV fields, got a row that breaks the rules ({error})")
-            else:
-                if fields:
-                    yield _Row(line, fields)
-            line = reader.line_num + 1
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _lines(content: str) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line that is not blank; only a newline ends a line."""
-    for number, line in enumerate(content.split("\n"), 1):
-        if line.strip():
-            yield number, line.removesuffix("\r")
-
-
-def _read_text(file: Path) -> str:
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{file}:{line}: expected UTF-8 text, got byte 0x{content[error.start]:02x}") from None
-
-
-def _shown(value: str) -> str:
-    value = value if len(value) <= _SHOWN_CHARACTERS else value[: _SHOWN_CHARACTERS - 3] + "..."
-    return repr(value)
-
-
-def _shown_names(names: Iterable[str]) -> str:
-    shown = [_shown(name) for name in names]
-    return ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "") if shown else "none"
+def _row(line: int, texts: Sequence[str], label: object, task: str) -> LabelledRow:
+    text, pair = texts[0], texts[1] if len(texts) > 1 else None
+    if task != "multi_label":
+        return LabelledRow(line, text, str(label).strip(), pair=pair)
+    parts = label if isinstance(label, list) else re.split(r"[,|]", str(label))
+    names = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    return LabelledRow(line, text, "|".join(names), pair=pair, names=names)

@@ -89,6 +89,26 @@ def test_tokens_and_what_is_cut_by_hand(report):
     assert values["tokens"]["p50"] == 5
 
 
+def test_both_texts_of_a_pair_count(report):
+    tokenizer = Tokenizer.train(["a b c d e f g h"] * 3, vocabulary_size=100)
+    rows = "premise\thypothesis\tlabel\na b\tc\t1\na b\td\t2\nA b\tC\t2\na\t\t1\n"
+    found = report(rows, pairs=True, tokenizer=tokenizer).train
+    assert found.tokens.to_dict()["max"] == 6  # with [CLS] and two [SEP]
+    assert found.unknown_share == 0
+    assert places(found.no_text) == [("train.tsv:5", "")]
+    assert places(found.conflicts) == [("train.tsv:4", "train.tsv:2")]
+
+
+def test_numbers_are_no_labels_and_any_number_of_labels_may_be_none(report):
+    rows = "text\tlabel\none\t1.5\ntwo\t2\n"
+    found = report(rows, rows, task="regression")
+    assert found.train.labels == {}
+    assert labelled_warnings(found)
+    found = report("text\tlabel\none\ta|b\ntwo\t\nthree\tb\n", task="multi_label")
+    assert found.train.labels == {"b": 2, "a": 1}
+    assert found.train.no_label.rows == 0
+
+
 def test_the_report_is_json(report):
     values = json.loads(json.dumps(report(TRAIN, DEV).to_dict()))
     assert values["overlap"] == {

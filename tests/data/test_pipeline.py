@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_class_weight
 
-from kerastx.data.pipeline import classification_dataset, pretraining_dataset
+from kerastx.data.pipeline import balanced_class_weights, classification_dataset, pretraining_dataset
 from kerastx.data.readers import LabelledData
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.errors import DataError
@@ -172,3 +173,90 @@ def test_without_length_buckets_every_batch_is_as_wide_as_it_can_be(store):
     assert sorted(np.concatenate([targets["logits"] for _, targets in padded])) == [0] * 6 + [1] * 6
     bucketed = batches(classification_dataset(examples, store.tokenizer, **options), 3)
     assert min(inputs["token_ids"].shape[1] for inputs, _ in bucketed) < 16
+
+
+TEXTS = ["river", "stone and light and water", "bird", "green house", "old fox"]
+
+
+def only_batch(store, examples, **options):
+    dataset = classification_dataset(examples, store.tokenizer, batch_size=8, max_length=16, **options)
+    (found,) = batches(dataset, 2)
+    specs = tf.nest.flatten(dataset.element_spec)
+    assert [spec.dtype for spec in specs] == [tf.as_dtype(array.dtype) for array in tf.nest.flatten(found)]
+    assert all(
+        spec.shape.is_compatible_with(array.shape) for spec, array in zip(specs, tf.nest.flatten(found), strict=True)
+    )
+    return found
+
+
+def test_pairs_are_two_segments(store):
+    examples = LabelledData.of(TEXTS, list("ababa"), pairs=TEXTS[::-1])
+    inputs, targets = only_batch(store, examples)
+    expected = store.tokenizer.pad(store.tokenizer.encode_batch(TEXTS, TEXTS[::-1], max_length=16), length=16)
+    width = inputs["token_ids"].shape[1]
+    assert_same(inputs, {name: values[:, :width] for name, values in expected.items()})
+    assert inputs["segment_ids"].max() == 1
+    assert targets["logits"].tolist() == [0, 1, 0, 1, 0]
+
+
+def test_targets_of_each_task(store):
+    _, targets = only_batch(store, LabelledData.of_numbers(TEXTS, [0.5, 1, 2, 3, -4]))
+    assert targets["score"].dtype == np.float32
+    assert targets["score"].tolist() == [[0.5], [1], [2], [3], [-4]]
+    _, targets = only_batch(store, LabelledData.of_sets(TEXTS, ["ab", "", "c", "abc", "b"]))
+    assert targets["logits"].dtype == np.float32
+    assert targets["logits"].tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1], [1, 1, 1], [0, 1, 0]]
+
+
+def test_weights_and_teacher_logits_stay_with_their_rows(store, examples):
+    teacher = np.random.default_rng(1).normal(size=(203, 3)).astype("float32")
+    dataset = classification_dataset(
+        examples,
+        store.tokenizer,
+        batch_size=16,
+        max_length=128,
+        seed=0,
+        class_weights={"0": 0.5, "1": 1, "2": 2},
+        teacher_logits=teacher,
+    )
+    row_of = {name_of(number): number for number in range(203)}
+    seen = 0
+    for inputs, targets, weights in dataset.as_numpy_iterator():
+        rows = [row_of[" ".join(store.tokenizer.decode(ids).split()[:8])] for ids in inputs["token_ids"]]
+        np.testing.assert_array_equal(targets["logits"][:, 0], examples.targets[rows])
+        np.testing.assert_array_equal(targets["logits"][:, 1:], teacher[rows])
+        np.testing.assert_array_equal(weights["logits"], np.array([0.5, 1, 2], "float32")[examples.targets[rows]])
+        seen += len(rows)
+    assert seen == 203
+
+
+def test_balanced_weights_equal_scikit_learn():
+    labels = list("aaaaabbc")
+    data = LabelledData.of(labels, labels)
+    expected = compute_class_weight("balanced", classes=np.array(list("abc")), y=np.array(labels))
+    assert balanced_class_weights(data) == pytest.approx(dict(zip("abc", expected, strict=True)))
+    assert balanced_class_weights(LabelledData.of(["x", "y"], ["a", "a"], "ab")) == {"a": 1.0, "b": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_weights": {"a": 1}}, "class_weights must be of the labels a, b, got a"),
+        ({"class_weights": {}}, "must be of the labels a, b, got none"),
+        ({"class_weights": {"a": 1, "b": -1}}, "class_weights must be finite and not below 0, got"),
+        ({"teacher_logits": np.zeros((5, 3), "float32")}, r"teacher_logits must have the shape \(5, 2\), got \(5, 3\)"),
+    ],
+)
+def test_weights_and_teacher_logits_must_fit(store, options, message):
+    with pytest.raises(ValueError, match=message):
+        only_batch(store, LabelledData.of(TEXTS, list("ababa")), **options)
+
+
+def test_weights_and_teacher_logits_are_for_one_label_a_row(store):
+    data = LabelledData.of_numbers(TEXTS, [1] * 5)
+    with pytest.raises(ValueError, match="class weights are for the task classification, got regression"):
+        only_batch(store, data, class_weights={})
+    with pytest.raises(ValueError, match="teacher_logits are for the task classification, got regression"):
+        only_batch(store, data, teacher_logits=np.zeros((5, 1), "float32"))
+    with pytest.raises(ValueError, match="class weights are for the task classification, got multi_label"):
+        balanced_class_weights(LabelledData.of_sets(["a"], ["x"]))

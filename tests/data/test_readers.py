@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerastx.data.readers import LabelledData, read_labelled, sorted_labels
+from kerastx.data.readers import LabelledData, read_labelled, read_rows, sorted_labels
 from kerastx.errors import DataError
 
 
@@ -100,7 +100,8 @@ def test_a_missing_column_names_those_that_are_there_and_the_flag(read):
     ):
         read("a.tsv", "Great movie\t1\nBad movie\t0\n")
     with pytest.raises(
-        DataError, match="expected a column label or labels or class or category, got 'text', 'y'; .*--label-column"
+        DataError,
+        match="expected a column label or labels or class .*_score, got 'text', 'y'; .*--label-column",
     ):
         read("a.csv", "text,y\na,1\n")
     with pytest.raises(DataError, match="expected a column topic, got 'text', 'label'"):
@@ -173,7 +174,7 @@ def test_all_wrong_rows_are_counted(read):
         ("a.csv", "\n\n", r"a\.csv: the file is empty"),
         ("a.jsonl", " \n", r"a\.jsonl: the file holds no rows"),
         ("a.tsv", TSV, r"a\.tsv: the file holds no rows"),
-        ("a.txt", TSV, r"a\.txt: expected a \.tsv, \.csv or \.jsonl file, got \.txt"),
+        ("a.xls", TSV, r"a\.xls: expected a \.tsv, \.csv, \.txt or \.jsonl file, got \.xls"),
         ("data", TSV, "file, got no suffix"),
         ("a.tsv", TSV.encode() + b"caf\xe9\tx\n", r"a\.tsv:2: expected UTF-8 text, got byte 0xe9"),
         ("a.csv", '"text,label\n', r"a\.csv:1: expected quoted CSV fields"),
@@ -209,17 +210,126 @@ def test_unknown_labels_of_lists():
         LabelledData.of(["x"], ["b"], ["a"])
 
 
-def test_real_files(real_data):
-    train = real_data / "sst2" / "train.tsv"
-    if not train.exists():
-        pytest.skip(f"{train} is not there")
-    data = read_labelled(train)
-    assert len(data) == 67_349
-    assert data.label_names == ("0", "1")
-    assert rows_of(data)[0] == ("hide new secretions from the parental units", "0")
-    dev = read_labelled(real_data / "sst2" / "dev.tsv", labels=data.label_names)
-    assert len(dev) == 872
-    assert dev.targets.sum() == 444
+def test_numbers_are_read_for_regression(read):
+    data = read("a.tsv", "text\tlabel\tscore\na\tx\t5.000\nb\ty\t-2e-1\nc\ty\t.5\n", task="regression")
+    assert data.task == "regression"
+    assert data.targets.dtype == np.float32
+    np.testing.assert_array_equal(data.targets, np.array([[5.0], [-0.2], [0.5]], np.float32))
+    assert data.label_names == ()
+    assert data.labels == ["5.0", "-0.2", "0.5"]
+    data = read("a.jsonl", '{"text": "a", "label": 3}\n{"text": "b", "label": "0.5"}', task="regression", labels=())
+    assert data.targets.tolist() == [[3.0], [0.5]]
+
+
+@pytest.mark.parametrize("wrong", ["x", "nan", "inf", "1e39", "1_0", "1,5", "0x1", "٣"])
+def test_what_is_no_finite_number_is_a_wrong_row(read, wrong):
+    with pytest.raises(DataError, match=rf"a\.tsv:3: expected a number, got '{wrong}'$"):
+        read("a.tsv", f"text\tlabel\na\t1\nb\t{wrong}\n", task="regression")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", "text\tlabel\na\t\n", r"a\.tsv:2: expected a number, got an empty one$"),
+        ("a.jsonl", '{"text": "a", "label": NaN}', r":1: expected a number, got 'nan'$"),
+        ("a.jsonl", '{"text": "a", "label": [1]}', r":1: expected a number as 'label', got '\[1\]'$"),
+        ("a.jsonl", '{"text": "a", "label": true}', r":1: expected a number as 'label', got 'true'$"),
+    ],
+)
+def test_wrong_numbers(read, name, content, message):
+    with pytest.raises(DataError, match=message):
+        read(name, content, task="regression")
+
+
+MULTI = [
+    ("a.tsv", "text\tlabels\none\tred, blue\ntwo\t\nthree\tblue|green|blue\nfour\t ,| \n"),
+    ("a.csv", 'text,labels\none,"red, blue"\ntwo,\nthree,blue|green|blue\nfour,""\n'),
+    (
+        "a.jsonl",
+        '{"text": "one", "labels": ["red", "blue"]}\n{"text": "two", "labels": []}\n'
+        '{"text": "three", "labels": "green,blue"}\n{"text": "four", "labels": ""}\n',
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), MULTI)
+def test_rows_with_any_number_of_labels(read, name, content):
+    data = read(name, content, task="multi_label")
+    assert data.task == "multi_label"
+    assert data.label_names == ("blue", "green", "red")
+    assert data.targets.dtype == np.float32
+    assert data.targets.tolist() == [[1, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert data.labels == ["blue|red", "", "blue|green", ""]
+    data = read(name, content, task="multi_label", labels=("red", "pink", "green", "blue"))
+    assert data.targets[0].tolist() == [1, 0, 0, 1]
+    with pytest.raises(DataError, match="one of the labels 'red', 'blue', got 'green'$"):
+        read(name, content, task="multi_label", labels=("red", "blue"))
+
+
+def test_a_label_in_a_list_may_hold_a_comma(read):
+    data = read("a.jsonl", '{"text": "one", "label": ["food, drink"]}', task="multi_label")
+    assert data.label_names == ("food, drink",)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ('["a", 3]', "expected only strings in 'label', got '3'"),
+        ('["a", " "]', "expected only strings in 'label', got '\" \"'"),
+        ("null", "expected a string or a list of strings as 'label', got 'null'"),
+        ("[]", "expected a label in some row, got none in any; .*--label-column"),
+    ],
+)
+def test_wrong_lists_of_labels(read, label, message):
+    with pytest.raises(DataError, match=message):
+        read("a.jsonl", f'{{"text": "one", "label": {label}}}', task="multi_label")
+
+
+def test_wrong_arguments(read):
+    with pytest.raises(ValueError, match="task must be one of classification, .* got 'ranking'"):
+        read("a.tsv", TSV + "a\tx\n", task="ranking")
+    with pytest.raises(ValueError, match="regression has numbers and no labels"):
+        read("a.tsv", TSV + "a\t1\n", task="regression", labels=("1",))
+
+
+def test_a_pair_needs_both_texts(read):
+    with pytest.raises(DataError, match=r":3: expected a second text, got an empty one$"):
+        read("a.tsv", "sentence1\tsentence2\tlabel\na\tb\tx\nc\t \tx\n", pairs=True)
+    with pytest.raises(DataError, match=r":1: expected a string as 'pair', got '7'$"):
+        read("a.jsonl", '{"text": "a", "pair": 7, "label": 1}', pairs=True)
+    with pytest.raises(DataError, match=r":2: expected text, got a NUL character$"):
+        read("a.tsv", "sentence1\tsentence2\tlabel\na\tb\0\tx\n", pairs=True)
+
+
+def test_rows_for_a_report_may_lack_everything(tmp_path):
+    file = tmp_path / "a.tsv"
+    file.write_text("text1\ttext2\tscore\na\t\tmany\n\tb\t\n")
+    rows = read_rows(file, pairs=True, task="regression")
+    assert [(row.line, row.text, row.pair, row.label) for row in rows] == [(2, "a", "", "many"), (3, "", "b", "")]
+
+
+def test_data_from_lists():
+    data = LabelledData.of(["a", "b"], ["y", "x"], pairs=["c", "d"])
+    assert data.pairs == ["c", "d"]
+    data = LabelledData.of_sets(["a", "b"], [{"y", "x"}, []], ("z", "y", "x"))
+    assert data.targets.tolist() == [[0, 1, 1], [0, 0, 0]]
+    assert data.labels == ["y|x", ""]
+    assert LabelledData.of_numbers(["a"], [2]).labels == ["2.0"]
+    with pytest.raises(ValueError, match="labels must be among a, got b"):
+        LabelledData.of_sets(["x"], [["b"]], ["a"])
+    with pytest.raises(ValueError, match="values must be finite and fit into float32, got nan"):
+        LabelledData.of_numbers(["a", "b"], [1.0, float("nan")])
+    with pytest.raises(ValueError, match="texts, labels, targets and pairs must be as many, got 1, 1, 1, 2"):
+        LabelledData.of(["a"], ["b"], pairs=["c", "d"])
+
+
+def test_a_subset_keeps_labels_pairs_and_targets():
+    data = LabelledData.of(["a", "b", "c"], ["x", "y", "z"], pairs=["d", "e", "f"])
+    part = data.subset(np.array([2, 0]))
+    assert (part.texts, part.pairs, part.labels) == (["c", "a"], ["f", "d"], ["z", "x"])
+    assert part.label_names == data.label_names
+    assert part.targets.tolist() == [2, 0]
+    assert LabelledData.of_numbers(["a", "b"], [1, 2]).subset([1]).targets.tolist() == [[2.0]]
 
 
 PLAIN = st.text(

@@ -1,0 +1,36 @@
+"""Rows set aside to score on, the same ones in every run and on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from kerastx.data.readers import LabelledData
+
+
+def hold_out(data: LabelledData, share: float, *, salt: str = "") -> tuple[LabelledData, LabelledData]:
+    """Return (rest, held), each in the order of `data`: held are the rows whose text has the lowest SHA-1.
+
+    Neither the order of the rows nor what else is in the file moves a text, and rows of the same text (and pair) stay
+    together, so that the number of rows held is only as near to `share` as their groups allow. Both sides have rows.
+
+    Args:
+        data: texts, or pairs: the hash is of the text, or of text, tab and second text, in UTF-8.
+        share: of the rows to hold, between 0 and 1.
+        salt: put before every text; another one holds other rows.
+
+    Raises:
+        ValueError: the share is not between 0 and 1, or there are no two different texts.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, got {share}.")
+    whole = data.texts if data.pairs is None else map("\t".join, zip(data.texts, data.pairs, strict=True))
+    hashes = [hashlib.sha1((salt + text).encode(errors="surrogatepass")).digest() for text in whole]
+    groups, counts = np.unique(np.array([digest.hex() for digest in hashes]), return_counts=True)
+    if len(groups) < 2:
+        raise ValueError("expected at least two different texts to hold one of them out.")
+    up_to = np.cumsum(counts)[:-1]  # rows held when the held groups are the first 1, 2, ..., all but one
+    first_kept = groups[np.abs(up_to - share * len(data)).argmin() + 1]
+    held = np.array([digest.hex() < first_kept for digest in hashes])
+    return data.subset(np.flatnonzero(~held)), data.subset(np.flatnonzero(held))

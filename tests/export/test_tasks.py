@@ -169,7 +169,7 @@ def test_pairs_are_given_to_files_of_pairs_and_to_no_others(file_of):
         of_pairs("a", ["b"])
     with pytest.raises(TypeError, match=r"pair 1 must be a string, got int"):
         of_pairs(["a", "b"], ["c", 5])
-    with pytest.raises(ValueError, match=r"^a embedding file answers no probabilities; use predict\.$"):
+    with pytest.raises(ValueError, match=r"^a file for embedding answers no probabilities; use predict\.$"):
         load(file_of("sentences", "fp32", "onnx")).predict_probabilities(["a"])
 
 
@@ -226,12 +226,12 @@ def rows_of(checkpoint, count: int = 60) -> LabelledData:
     outputs, noise = keras_outputs(checkpoint, texts, pairs), np.random.default_rng(7)
     if checkpoint.task == "regression":
         targets = outputs["score"] + noise.normal(0, outputs["score"].std() / 2, outputs["score"].shape)
-        return LabelledData(texts, [], (), targets.astype(np.float32), pairs, "regression")
+        return LabelledData.of_numbers(texts, targets[:, 0].tolist(), pairs=pairs)
     if checkpoint.task == "multi_label":
         targets = (outputs["logits"] > 0) ^ (noise.random(outputs["logits"].shape) < 0.2)
         # In another order than the model's, and without one of its labels.
         names, columns = ("d", "b", "a"), [3, 1, 0]
-        return LabelledData(texts, [], names, targets[:, columns].astype(np.float32), None, "multi_label")
+        return LabelledData(texts, [""] * count, names, targets[:, columns].astype(np.float32), None, "multi_label")
     answers = (outputs["logits"].argmax(axis=1) + (noise.random(len(texts)) < 0.2)) % len(checkpoint.labels)
     data = LabelledData.of(texts, [checkpoint.labels[answer] for answer in answers], checkpoint.labels)
     return dataclasses.replace(data, pairs=pairs)

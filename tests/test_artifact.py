@@ -305,6 +305,7 @@ def test_a_newer_version_asks_for_an_update(read, engine_format):
         ({"max_length": "32"}, "max_length is not an integer"),
         ({"signature": []}, "signature is not an object"),
         ({"versions": "1"}, "versions is not an object"),
+        ({"pair": 1}, "pair is not true or false"),
         ({"model": 3}, "model is not an object"),
         ({"signature": {"inputs": [TENSOR]}}, "signature.outputs is not a list of tensors"),
         ({"signature": {"inputs": [{**TENSOR, "dtype": 1}], "outputs": []}}, "signature.inputs is not"),

@@ -60,6 +60,8 @@ def answer(checkpoint: Checkpoint, texts: str | Iterable[str], pairs: str | Iter
     if isinstance(texts, str):
         if pairs is not None and not isinstance(pairs, str):
             raise TypeError(f"expected a string as the pair of one text, got {type(pairs).__name__}.")
-        return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, [texts], None if pairs is None else [pairs]))[0]
+        return answers(
+            checkpoint.task, checkpoint.labels, predict(checkpoint, [texts], None if pairs is None else [pairs])
+        )[0]
     pairs = None if pairs is None else list(pairs)
     return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, list(texts), pairs))

@@ -47,7 +47,9 @@ class _NoTokenizer:
         self.vocabulary_size = vocabulary_size
 
     def __getattr__(self, name: str) -> Any:
-        raise CheckpointError("this checkpoint came without a tokenizer; from_keras_nlp(backbone, tokenizer=...) adds it")
+        raise CheckpointError(
+            "this checkpoint came without a tokenizer; from_keras_nlp(backbone, tokenizer=...) adds it"
+        )
 
 
 def load_preset(name: str) -> Checkpoint:

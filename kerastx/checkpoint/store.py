@@ -91,9 +91,7 @@ class Checkpoint:
 
         return answer(self, texts, pairs)
 
-    def save_huggingface(
-        self, path: str | os.PathLike[str], *, family: str | None = None, force: bool = False
-    ) -> Path:
+    def save_huggingface(self, path: str | os.PathLike[str], *, family: str | None = None, force: bool = False) -> Path:
         """Write a folder that `transformers` loads; see `kerastx.checkpoint.huggingface.save_huggingface`."""
         from kerastx.checkpoint.huggingface import save_huggingface
 

@@ -47,7 +47,8 @@ class SelfAttention(keras.layers.Layer):
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
     query_states float (B, Q, D), some of the states, it answers for these alone, (B, Q, D), and projects no other
-    query; the mask is then broadcastable to (B, N, Q, T).
+    query; the mask is then broadcastable to (B, N, Q, T). With keep_kernel_whole it projects more than it
+    needs, but uses no parts of the kernel: where other calls use all of it, a file holds it once.
     """
 
     def __init__(self, num_heads: int, *, dropout_rate: float = 0.0, **kwargs):
@@ -71,10 +72,13 @@ class SelfAttention(keras.layers.Layer):
         self.output_projection.build(states_shape)
         self.dropout.build((None, self.num_heads, None, None))
 
-    def call(self, states, attention_mask=None, query_states=None, training=None):
+    def call(self, states, attention_mask=None, query_states=None, training=None, keep_kernel_whole=False):
         if query_states is None:
             query_states = states
             query, key, value = self._project(states, training)
+        elif keep_kernel_whole:
+            query, _, _ = self._project(query_states, training)
+            _, key, value = self._project(states, training)
         else:
             query, key, value = self._project_apart(query_states, states, training)
         context = dot_product_attention(

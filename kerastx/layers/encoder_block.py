@@ -30,7 +30,8 @@ class EncoderBlock(keras.layers.Layer):
 
     Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
     query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all, and the mask is
-    (B, 1, 1, T) or (B, 1, T, T).
+    (B, 1, 1, T) or (B, 1, T, T). With first_token_only it does so for one call what the argument of that name does for
+    all: for a block that is used more than once.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class EncoderBlock(keras.layers.Layer):
         ):
             layer.build(states_shape)
 
-    def call(self, states, attention_mask=None, query_positions=None, training=None):
-        answers_all = query_positions is None and not self.first_token_only
+    def call(self, states, attention_mask=None, query_positions=None, training=None, first_token_only=False):
+        answers_all = query_positions is None and not self.first_token_only and not first_token_only
 
         def choose(x):  # (B, T, ...) -> (B, Q, ...)
             return x[:, :1] if query_positions is None else gather_positions(x, query_positions)
@@ -84,7 +85,13 @@ class EncoderBlock(keras.layers.Layer):
             attention_mask = ops.expand_dims(choose(ops.squeeze(attention_mask, 1)), 1)
 
         def attend(x, query_states):
-            x = self.attention(x, attention_mask=attention_mask, query_states=query_states, training=training)
+            x = self.attention(
+                x,
+                attention_mask=attention_mask,
+                query_states=query_states,
+                training=training,
+                keep_kernel_whole=first_token_only,
+            )
             return self.attention_dropout(x, training=training)
 
         def transform(x):
@@ -98,6 +105,16 @@ class EncoderBlock(keras.layers.Layer):
         normed = self.attention_norm(states)
         states = residual + attend(normed, None if answers_all else choose(normed))
         return states + transform(self.feed_forward_norm(states))
+
+    def compute_output_spec(
+        self, states, attention_mask=None, query_positions=None, training=None, first_token_only=False
+    ):
+        shape = self.compute_output_shape(
+            states.shape, query_positions_shape=None if query_positions is None else query_positions.shape
+        )
+        if first_token_only and query_positions is None:
+            shape = (shape[0], 1, shape[2])
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def compute_output_shape(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
         if query_positions_shape is not None:

@@ -72,12 +72,16 @@ def encode(
         states = Projection(config.hidden_dim, initializer_range=config.initializer_range, name="embedding_projection")(
             states
         )
-    if first_token_only and config.share_layers:  # the one block cannot be told which of its uses is the last
-        query_positions = ops.zeros_like(inputs["token_ids"][:, :1])
     blocks = _blocks(config, first_token_only=first_token_only)
     for index, block in enumerate(blocks):
         is_last = index == len(blocks) - 1
-        states = block(states, attention_mask=attention_mask, query_positions=query_positions if is_last else None)
+        states = block(
+            states,
+            attention_mask=attention_mask,
+            query_positions=query_positions if is_last else None,
+            # The one block cannot be built to know which of its uses is the last; it is told.
+            first_token_only=first_token_only and config.share_layers and is_last,
+        )
     if config.norm == "pre-norm":
         states = LayerNormalization(epsilon=config.epsilon, name="final_norm")(states)
     return EncoderGraph(inputs, token_embedding, states)

@@ -56,7 +56,7 @@ def _mismatch(manifest: Manifest, engine: Engine) -> str:
     shapes = {tensor["name"]: tensor["shape"] for tensor in manifest.signature["outputs"]}
     needed = OUTPUTS[manifest.task]
     if sorted(shapes) != sorted(needed):
-        return f"the graph answers {', '.join(shapes)}; expected {', '.join(needed)} of a {manifest.task} model"
+        return f"the graph answers {', '.join(shapes)}; expected {', '.join(needed)} of the task {manifest.task}"
     if len(set(manifest.labels)) != len(manifest.labels):
         return "two labels have the same name"
     for name in needed:
@@ -70,7 +70,7 @@ def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
         if shape[1:] != [len(manifest.labels)]:
             return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
     elif manifest.labels:
-        return f"it has labels, which a {manifest.task} model has not"
+        return f"it has labels, which the task {manifest.task} has not"
     elif manifest.task == "regression" and shape[1:] != [1]:
         return f"expected one number for each text, got {name} of the shape {shape}"
     elif len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:
@@ -127,7 +127,7 @@ class Session:
         ValueError for a task without labels; see `predict`.
         """
         if self.manifest.task not in LABEL_TASKS:
-            raise ValueError(f"a {self.manifest.task} file answers no probabilities; use predict.")
+            raise ValueError(f"a file for {self.manifest.task} answers no probabilities; use predict.")
         return self.predict(texts, pairs)["probabilities"]
 
     def predict(self, texts: Iterable[str], pairs: Iterable[str] | None = None) -> dict[str, np.ndarray]:

@@ -113,7 +113,9 @@ def test_the_way_back_gives_the_same_arrays(name, tmp_path):
     values = [json.loads((path / "config.json").read_text()) for path in (GOLDEN / name, folder)]
     assert values[1]["architectures"] == values[0]["architectures"]
     differing = {
-        key: (values[0][key], values[1][key]) for key in values[1] if key in values[0] and values[0][key] != values[1][key]
+        key: (values[0][key], values[1][key])
+        for key in values[1]
+        if key in values[0] and values[0][key] != values[1][key]
     }
     assert differing == {}
 

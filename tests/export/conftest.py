@@ -1,4 +1,4 @@
-"""Tiny classifiers with strong weights, and their exports, each made once."""
+"""Tiny models with strong weights, and their exports, each made once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kerastx.data.readers import LabelledData
 from kerastx.models.config import EncoderConfig
 from kerastx.text.tokenizer import Tokenizer
 from kerastx_export.export import export_checkpoint
-from kerastx_export.probe_texts import probe_texts
+from kerastx_export.probe_texts import probe_pairs, probe_texts
 from kerastx_export.report import Report
 
 LABELS = ("cold", "mild", "hot")
@@ -31,26 +31,35 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="session")
 def make_checkpoint(tokenizer) -> Callable[..., Checkpoint]:
-    """A function from a seed and choices of the encoder to a classifier that tells texts apart."""
+    """A function from a seed, a task and choices of the encoder to a model that tells texts apart."""
 
-    def make(*, seed: int = 5, **choices) -> Checkpoint:
+    def make(
+        *,
+        seed: int = 5,
+        task: str = "classification",
+        labels: tuple[str, ...] = LABELS,
+        pair: bool = False,
+        **choices,
+    ) -> Checkpoint:
         sizes = {"hidden_dim": 64, "num_layers": 2, "num_heads": 2, "intermediate_dim": 128}
         config = EncoderConfig(
             vocabulary_size=tokenizer.vocabulary_size,
             **{**sizes, "max_sequence_length": MAX_SEQUENCE_LENGTH, **choices},
         )
-        model = build_model("classification", config, LABELS)
+        model = build_model(task, config, labels)
         _fill(model, np.random.default_rng(seed))
         checkpoint = Checkpoint(
             model=model,
             tokenizer=tokenizer,
             config=config,
-            task="classification",
-            labels=LABELS,
+            task=task,
+            labels=labels,
+            pair=pair,
             max_length=MAX_LENGTH,
             description="Weather, for tests.",
         )
-        _balance(checkpoint)
+        if labels:
+            _balance(checkpoint)
         return checkpoint
 
     return make
@@ -72,7 +81,8 @@ def _fill(model, generator: np.random.Generator) -> None:
 
 def _balance(checkpoint: Checkpoint) -> None:
     """Shift the logits so that every label is an answer to some of the texts."""
-    encodings = checkpoint.tokenizer.encode_batch(probe_texts(), max_length=checkpoint.max_length)
+    texts, pairs = probe_pairs() if checkpoint.pair else (probe_texts(), None)
+    encodings = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
     logits = checkpoint.model(checkpoint.tokenizer.pad(encodings), training=False)["logits"].numpy()
     bias = next(variable for variable in checkpoint.model.weights if variable.path == "classifier_head/bias")
     bias.assign(bias.numpy() - logits.mean(axis=0))

@@ -65,4 +65,18 @@ def test_rows_that_do_not_fit_are_refused(small):
     with pytest.raises(DataError, match=r"^the rows have the label 'dry', the model knows cold, mild, hot$"):
         Comparison(small, rows)
     with pytest.raises(DataError, match=r"^there are no labelled rows to compare on$"):
-        Comparison(small, dataclasses.replace(rows, texts=[], labels=[]))
+        Comparison(small, dataclasses.replace(rows, texts=[], labels=[], targets=rows.targets[:0]))
+
+
+def test_pairs_are_compared_on_pairs_of_every_kind(make_checkpoint):
+    checkpoint = make_checkpoint(num_layers=1, pair=True)
+    found = Comparison(checkpoint)
+    assert len(found.texts) == len(found.pairs) == len(found.lengths)
+    assert found.source == f"{len(found.texts)} unlabelled pairs of our own"
+    assert sum(not pair for pair in found.pairs) > 10
+    assert min(len(found.texts[-1]), len(found.pairs[-2])) > 1000  # both long
+    encodings = checkpoint.tokenizer.encode_batch(found.texts, found.pairs, max_length=checkpoint.max_length)
+    assert found.lengths == [len(encoding) for encoding in encodings]
+    assert any(probe.name.startswith("a pair of ") for probe, _ in found.steps)
+    logits = checkpoint.model(checkpoint.tokenizer.pad(encodings[5:6]), training=False)["logits"].numpy()
+    np.testing.assert_allclose(found.outputs["logits"][5:6], logits, atol=1e-5)

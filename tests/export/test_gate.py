@@ -7,7 +7,7 @@ import math
 import pytest
 
 from kerastx.errors import ExportError
-from kerastx_export.agreement import Agreement
+from kerastx_export.agreement import Agreement, Correlation, Similarity
 from kerastx_export.gate import check_differences, check_parity
 from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import RECIPES
@@ -55,3 +55,36 @@ def test_every_output_is_held_to_the_tolerance():
     differences = [Difference("logits", 0.0, "one text"), Difference("probabilities", 0.5, "3 × 1 random tokens")]
     with pytest.raises(ExportError, match=r"fp32: probabilities is 0.5 away from Keras for 3 × 1 random tokens"):
         check_differences(RECIPES["fp32"], differences)
+
+
+def scored(mean_difference: float) -> Parity:
+    return Parity([], Correlation(texts=200, spearman=0.9, pearson=0.9, mean_difference=mean_difference))
+
+
+def vectors(mean_cosine: float) -> Parity:
+    return Parity([], Similarity(texts=200, mean_cosine=mean_cosine, lowest_cosine=0.5))
+
+
+def test_scores_and_vectors_at_the_edge_are_kept():
+    check_parity(RECIPES["dynamic_wi8_afp32"], scored(0.1))
+    check_parity(RECIPES["dynamic_wi8_afp32"], vectors(0.99))
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (scored(0.101), r"^fp16: moves the score of a text by 0.101 standard deviations on average; at most 0.1 is"),
+        (scored(math.nan), r"^fp16: moves the score of a text by nan standard deviations on average"),
+        (vectors(0.9899), r"^fp16: the vectors of file and Keras have a mean cosine of 0.9899; at least 0.99 is asked"),
+        (vectors(math.nan), r"^fp16: the vectors of file and Keras have a mean cosine of nan"),
+    ],
+)
+def test_scores_and_vectors_beyond_it_are_refused(found, message):
+    with pytest.raises(ExportError, match=message):
+        check_parity(RECIPES["fp16"], found)
+
+
+def test_the_tolerance_of_a_score_grows_with_the_scores():
+    check_differences(RECIPES["fp32"], [Difference("score", 0.01, "one text", scale=1000.0)])
+    with pytest.raises(ExportError, match=r"score is 0.2 away from Keras for one text; at most 0.1 is allowed"):
+        check_differences(RECIPES["fp32"], [Difference("score", 0.2, "one text", scale=1000.0)])

@@ -54,3 +54,16 @@ def test_a_nan_of_keras_is_no_agreement():
     right = ([[1.0, 1.0]], [[0.5, 0.5]])
     found = compare({1: right}, {1: ([[np.nan, 1.0]], [[0.5, 0.5]])})
     assert found[0] == Difference("logits", math.inf, "step 1")
+
+
+def test_the_scale_of_a_score_is_its_largest_and_at_least_1():
+    class Scores:
+        def run(self, inputs):
+            return {"score": np.array([[inputs["score"] + 0.5]])}
+
+    def compared(*scores: float) -> list[Difference]:
+        steps = [(Probe(f"{score}", {"score": score}), {"score": np.array([[score]])}) for score in scores]
+        return largest_differences(Scores(), SimpleNamespace(steps=steps))
+
+    assert compared(3.0, -250.0) == [Difference("score", 0.5, "3.0", scale=250.0)]
+    assert compared(0.25, 0.5) == [Difference("score", 0.5, "0.25", scale=1.0)]

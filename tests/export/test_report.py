@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kerastx_export import environment
-from kerastx_export.agreement import Agreement
+from kerastx_export.agreement import Agreement, Correlation, Similarity
 from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import RECIPES
 from kerastx_export.report import FileReport, Report, parity_lines
@@ -207,3 +208,44 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     found = environment.versions()
     assert "tf2onnx" not in found
     assert found["onnx"] == "1"
+
+
+def of_task(task: str, agreement, scores: list[Score], labels: tuple[str, ...] = ()) -> Report:
+    report = report_of(scored=False)
+    file = dataclasses.replace(report.files[0], parity=Parity(parity(scored=False).differences, agreement, scores))
+    return dataclasses.replace(report, task=task, labels=labels, pair=True, files=[file])
+
+
+def test_several_metrics_are_all_shown():
+    scores = [
+        Score(rows=400, keras=0.9, file=0.8975, interval=(-0.0125, 0.0075)),
+        Score(rows=400, keras=0.8, file=0.81, interval=(-0.01, 0.03), metric="f1"),
+    ]
+    report = of_task("classification", parity(scored=False).agreement, scores, ("no", "yes"))
+    (file,) = json.loads(report.to_json())["files"]
+    assert [score["metric"] for score in file["scores"]] == ["accuracy", "f1"]
+    assert file["score"] == file["scores"][0]
+    assert file["scores"][1]["interval_95"] == [-0.01, 0.03]
+    for text in (report.table(), report.summary()):
+        assert text.index("accuracy of the file") < text.index("F1 of the second label of the file")
+        assert text.count("difference in points") == 2
+    markdown = report.to_markdown()
+    assert "1,234,567 parameters, 2 labels, for pairs of texts. Recipe" in markdown
+    assert (
+        "- F1 of the second label on 400 rows: 81.00%, Keras 80.00%, difference +1.00 points (95 % paired" in markdown
+    )
+
+
+def test_scores_and_vectors_are_reported_in_their_words():
+    score = Score(rows=400, keras=0.85, file=0.8475, interval=(-0.005, 0.001), metric="spearman")
+    report = of_task("regression", Correlation(200, 0.999, 0.998, 0.03), [score])
+    (file,) = json.loads(report.to_json())["files"]
+    assert file["agreement"] == {"texts": 200, "spearman": 0.999, "pearson": 0.998, "mean_difference": 0.03}
+    assert "| Spearman with Keras | 0.9990 on 200 |" in report.table()
+    assert "| Spearman correlation of the file | 0.8475 |" in report.table()
+    assert "at most 0.1 standard deviations from those of Keras" in report.to_markdown()
+    report = of_task("embedding", Similarity(200, 0.9987, 0.95), [])
+    assert "| cosine with Keras | 0.9987 on 200 |" in report.table()
+    assert "vectors of 200 texts: cosine with Keras 0.9987 on average, 0.9500 at the lowest" in report.to_markdown()
+    exact = dataclasses.replace(of_task("regression", Correlation(200, 1, 1, 0), []), recipe=RECIPES["fp32"])
+    assert "Score may differ by at most 0.0001, of the largest score where that is above 1." in exact.to_markdown()

@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from kerastx_export.scoring import Score, paired_interval, scores
+from kerastx_export.scoring import RESAMPLES, Score, bootstrap_interval, f1, paired_interval, scores, spearman
 
 KERAS = np.array([[0.9, 0.1], [0.2, 0.8], [0.51, 0.49], [0.4, 0.6]], np.float32)
 
@@ -100,3 +101,92 @@ def test_paired_interval_has_a_width_where_no_row_differs():
 def test_paired_interval_stays_within_possible_differences():
     assert paired_interval(np.array([True]), np.array([False]))[1] == 1.0
     assert paired_interval(np.array([False]), np.array([True]))[0] == -1.0
+
+
+def weighted(*rows: list[int]) -> np.ndarray:
+    return np.array(rows, np.float64)
+
+
+def test_f1_of_weighted_rows_is_that_of_the_rows_repeated():
+    answers, targets = np.array([True, True, False, False]), np.array([True, False, True, False])
+    # Once each: 1 hit, 2 answered, 2 wanted. Then the first row three times and the third not at all: 3 of 4 and 3.
+    assert f1(answers, targets, weighted([1, 1, 1, 1], [3, 1, 0, 0])) == pytest.approx([0.5, 6 / 7])
+    assert f1(np.zeros(4, bool), np.zeros(4, bool), weighted([1, 1, 1, 1])) == [0.0]
+
+
+def test_micro_f1_counts_all_labels_together():
+    answers = np.array([[True, False, True], [False, False, True]])
+    targets = np.array([[True, True, False], [False, False, True]])
+    assert f1(answers, targets, weighted([1, 1])) == pytest.approx([2 * 2 / (3 + 3)])
+
+
+def test_spearman_of_weighted_rows_is_scipy_s_of_the_rows_repeated():
+    generator = np.random.default_rng(3)
+    answers, targets = generator.normal(size=40), generator.integers(0, 6, 40).astype(float)  # with ties
+    weights = generator.multinomial(40, np.full(40, 1 / 40), 5).astype(float)
+    expected = [
+        stats.spearmanr(np.repeat(answers, row.astype(int)), np.repeat(targets, row.astype(int))).statistic
+        for row in weights
+    ]
+    assert spearman(answers, targets, weights) == pytest.approx(expected)
+    assert spearman(np.ones(40), targets, weights) == pytest.approx([0.0] * 5)
+
+
+def test_the_bootstrap_of_two_rows_by_hand():
+    """Two rows, file right on both and Keras on the first: F1 differs by 0, 1/3 or 1 with chances 1/4, 1/2, 1/4."""
+    targets = np.array([True, True])
+    file, keras = np.array([True, True]), np.array([True, False])
+    assert bootstrap_interval(f1, file, keras, targets) == pytest.approx((0.0, 1.0))
+    # A statistic of the row counts alone shows the draws: their mean is 1 each, their variance N · 1/N · (1 - 1/N).
+    seen: list[np.ndarray] = []
+
+    def spy(answers, targets, weights):
+        seen.append(weights)
+        return np.zeros(len(weights))
+
+    bootstrap_interval(spy, file, keras, targets)
+    drawn = np.concatenate(seen[::2])
+    assert drawn.shape == (RESAMPLES, 2)
+    np.testing.assert_array_equal(drawn, np.concatenate(seen[1::2]))  # the same rows for both sides
+    np.testing.assert_array_equal(drawn.sum(axis=1), 2)
+    assert drawn.mean(axis=0) == pytest.approx([1, 1], abs=0.05)
+    assert drawn.var(axis=0) == pytest.approx([0.5, 0.5], abs=0.05)
+
+
+def test_the_bootstrap_of_accuracy_agrees_with_its_formula():
+    first, second = rows(1500, 130, 80, 290)
+
+    def accuracy_of(answers, targets, weights):
+        return weights @ (answers == targets) / weights.sum(axis=1)
+
+    found = bootstrap_interval(accuracy_of, first, second, np.ones(2000, bool))
+    assert found == pytest.approx(paired_interval(first, second), abs=0.002)
+    assert found == bootstrap_interval(accuracy_of, first, second, np.ones(2000, bool))  # seeded
+
+
+def test_rows_that_are_hard_for_both_do_not_widen_the_interval():
+    generator = np.random.default_rng(5)
+    targets = generator.normal(size=500)
+    keras = targets + generator.normal(size=500)
+    file = keras + generator.normal(0, 0.01, 500)
+    low, high = bootstrap_interval(spearman, file, keras, targets)
+    assert high - low < 0.005
+    other = bootstrap_interval(spearman, targets + generator.normal(size=500), keras, targets)
+    assert other[1] - other[0] > 0.05
+
+
+def test_scores_by_task():
+    found = {"probabilities": np.array([[0.4, 0.6], [0.3, 0.7], [0.8, 0.2], [0.9, 0.1]])}
+    keras = {"probabilities": np.array([[0.4, 0.6], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]])}
+    accuracy_of_pairs, f1_of_pairs = scores("classification", found, keras, np.array([1, 1, 1, 0]), pair=True)
+    assert (accuracy_of_pairs.metric, accuracy_of_pairs.file, accuracy_of_pairs.keras) == ("accuracy", 0.75, 0.5)
+    assert (f1_of_pairs.metric, f1_of_pairs.rows) == ("f1", 4)
+    assert f1_of_pairs.file == pytest.approx(0.8)
+    assert f1_of_pairs.keras == pytest.approx(0.5)
+    assert f1_of_pairs.interval[0] <= f1_of_pairs.difference <= f1_of_pairs.interval[1]
+    (micro,) = scores("multi_label", found, keras, np.array([[0, 1], [0, 1], [1, 0], [0, 0]], np.float32))
+    assert micro.metric == "micro_f1"
+    assert (micro.file, micro.keras) == (pytest.approx(6 / 7), pytest.approx(4 / 7))
+    targets = np.array([[1.0], [2.0], [3.0], [4.0]], np.float32)
+    (rank,) = scores("regression", {"score": targets[[1, 0, 2, 3]]}, {"score": targets}, targets)
+    assert (rank.metric, rank.file, rank.keras) == ("spearman", pytest.approx(0.8), pytest.approx(1.0))

@@ -81,12 +81,10 @@ def file_of(exports, checkpoints):
 
 
 def keras_outputs(checkpoint, texts, pairs=None) -> dict[str, np.ndarray]:
-    """Ask the Keras model itself, one text at a time, and write the probabilities out by hand."""
-    outputs = []
-    for row, text in enumerate(texts):
-        encoding = checkpoint.tokenizer.encode(text, pairs and pairs[row], max_length=checkpoint.max_length)
-        outputs.append(checkpoint.model(checkpoint.tokenizer.pad([encoding]), training=False))
-    found = {name: np.concatenate([output[name].numpy() for output in outputs]) for name in outputs[0]}
+    """Ask the Keras model itself, and write the probabilities out by hand."""
+    encodings = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
+    found = checkpoint.model(checkpoint.tokenizer.pad(encodings), training=False)
+    found = {name: values.numpy() for name, values in found.items()}
     if checkpoint.task == "classification":
         found["probabilities"] = np.exp(found["logits"]) / np.exp(found["logits"]).sum(axis=1, keepdims=True)
     elif checkpoint.task == "multi_label":
@@ -104,7 +102,7 @@ def test_a_file_answers_like_keras(checkpoints, file_of, family, recipe, kind):
     for name, values in expected.items():
         assert found[name].dtype == np.float32
         np.testing.assert_allclose(found[name], values, rtol=0, atol=TOLERANCES[recipe], err_msg=name)
-        assert np.ptp(values, axis=0).max() > 3 * TOLERANCES[recipe] or recipe != "fp32"
+        assert np.ptp(values, axis=0).max() > 0.05  # which nothing that answers the same to every text would meet
     if checkpoint.pair:  # the second text is read
         other = load(file_of(family, recipe, kind)).predict(TEXTS, SECONDS[::-1])
         assert max(np.abs(other[name] - found[name]).max() for name in found) > 1e-3
@@ -171,13 +169,13 @@ def test_pairs_are_given_to_files_of_pairs_and_to_no_others(file_of):
         of_pairs("a", ["b"])
     with pytest.raises(TypeError, match=r"pair 1 must be a string, got int"):
         of_pairs(["a", "b"], ["c", 5])
-    with pytest.raises(ValueError, match=r"^a embedding file answers no probabilities; use predict\.$"):
+    with pytest.raises(ValueError, match=r"^a file for embedding answers no probabilities; use predict\.$"):
         load(file_of("sentences", "fp32", "onnx")).predict_probabilities(["a"])
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("kind", FORMATS)
-def test_one_block_for_all_layers_is_stored_once(checkpoints, make_checkpoint, file_of, tmp_path, kind, recipe):
+def test_one_block_for_all_layers_is_stored_once(checkpoints, file_of, kind, recipe):
     """A shared block costs nothing for each further layer but the nodes that use it."""
     checkpoint = checkpoints("albert")
     path = file_of("albert", recipe, kind)
@@ -228,12 +226,12 @@ def rows_of(checkpoint, count: int = 60) -> LabelledData:
     outputs, noise = keras_outputs(checkpoint, texts, pairs), np.random.default_rng(7)
     if checkpoint.task == "regression":
         targets = outputs["score"] + noise.normal(0, outputs["score"].std() / 2, outputs["score"].shape)
-        return LabelledData(texts, [], (), targets.astype(np.float32), pairs, "regression")
+        return LabelledData.of_numbers(texts, targets[:, 0].tolist(), pairs=pairs)
     if checkpoint.task == "multi_label":
         targets = (outputs["logits"] > 0) ^ (noise.random(outputs["logits"].shape) < 0.2)
         # In another order than the model's, and without one of its labels.
         names, columns = ("d", "b", "a"), [3, 1, 0]
-        return LabelledData(texts, [], names, targets[:, columns].astype(np.float32), None, "multi_label")
+        return LabelledData(texts, [""] * count, names, targets[:, columns].astype(np.float32), None, "multi_label")
     answers = (outputs["logits"].argmax(axis=1) + (noise.random(len(texts)) < 0.2)) % len(checkpoint.labels)
     data = LabelledData.of(texts, [checkpoint.labels[answer] for answer in answers], checkpoint.labels)
     return dataclasses.replace(data, pairs=pairs)

@@ -124,3 +124,33 @@ def test_an_exported_file_holds_the_description_and_the_files_that_it_names(expo
     }
     indices = [*model.Subgraphs(0).InputsAsNumpy(), *model.Subgraphs(0).OutputsAsNumpy()]
     assert [tensor.text(NAME) for tensor in tensors] == [names[index] for index in indices]
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "axis"),
+    [
+        ("multi_label", ["logits", "probabilities"], "label"),
+        ("regression", ["score"], "score"),
+        ("embedding", ["vector"], "dimension"),
+    ],
+)
+def test_outputs_are_described_by_task(task, names, axis):
+    has_labels = task == "multi_label"
+    manifest = Manifest(
+        task=task,
+        labels=("a", "b") if has_labels else (),
+        tokenizer="{}",
+        max_length=16,
+        recipe="fp32",
+        signature={"inputs": [], "outputs": []},
+        pair=not has_labels,
+    )
+    described = root(metadata_buffer(manifest, inputs=["token_ids"], outputs=names))
+    (graph,) = described.tables(SUBGRAPHS)
+    outputs = graph.tables(OUTPUTS)
+    assert graph.text(NAME) == task
+    assert [tensor.text(NAME) for tensor in outputs] == names
+    assert {tuple(tensor.texts(DIMENSIONS)) for tensor in outputs} == {("batch", axis)}
+    assert [len(tensor.tables(TENSOR_FILES)) for tensor in outputs] == ([0, 1] if has_labels else [0])
+    notes = " ".join(tensor.text(DESCRIPTION) for tensor in (*graph.tables(INPUTS), *outputs))
+    assert ("sigmoid" in notes, "pair of texts" in notes) == (has_labels, not has_labels)

@@ -33,6 +33,13 @@ def test_a_pretraining_checkpoint_is_refused(small):
         exportable(pretrained)
 
 
+@pytest.mark.parametrize("task", ["masked_lm", "encoder"])
+def test_a_checkpoint_without_an_answer_is_refused(small, task):
+    other = dataclasses.replace(small, model=build_model(task, small.config), task=task, labels=())
+    with pytest.raises(ExportError, match=rf"a {task} checkpoint answers nothing; fine-tune it first"):
+        exportable(other)
+
+
 def test_another_backend_is_refused(small, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match=r"^export needs KERAS_BACKEND=tensorflow, got jax$"):

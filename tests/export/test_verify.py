@@ -122,7 +122,22 @@ def test_an_unknown_recipe_is_told(files, checkpoint, tmp_path):
         verify(tmp_path / "new.onnx", checkpoint)
 
 
+def test_an_older_file_lacks_newer_keys_of_the_config(files, checkpoint, tmp_path):
+    model = onnx.load(files("onnx"))
+    del model.metadata_props[:]
+    manifest = read_manifest(files("onnx"))
+    newer = ("embedding_dim", "share_layers", "has_pooler", "pooler_activation")
+    old = {name: value for name, value in manifest.model.items() if name not in newer}
+    path = tmp_path / "old.onnx"
+    path.write_bytes(seal(model.SerializeToString(), dataclasses.replace(manifest, model=old), "onnx"))
+    assert verify(path, checkpoint).recipe.name == "fp32"
+    odd = dataclasses.replace(manifest, model={**old, "experts": 8})
+    path.write_bytes(seal(model.SerializeToString(), odd, "onnx"))
+    with pytest.raises(ExportError, match=r"encoder config that this version does not know: unknown .*'experts'"):
+        verify(path, checkpoint)
+
+
 def test_no_rows_are_no_comparison(files, checkpoint, dev):
-    empty = dataclasses.replace(dev, texts=[], labels=[])
+    empty = dataclasses.replace(dev, texts=[], labels=[], targets=dev.targets[:0])
     with pytest.raises(DataError, match=r"^there are no labelled rows to compare on$"):
         verify(files("onnx"), checkpoint, dev=empty)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from small_classifier import LABELS, MAX_LENGTH, small_classifier, small_texts
 
 from kerastx.errors import ArtifactError, MissingExtraError
 from kerastx.runtime.results import Classification
-from kerastx.runtime.session import MAX_ROWS, MAX_TOKENS, Session, load
+from kerastx.runtime.session import MAX_ROWS, MAX_TOKENS, Session, _mismatch, load
 
 TEXTS = small_texts()
 # Each row is computed by itself, in int8 too: both engines scale the activations of a product row by row. What a
@@ -181,6 +182,8 @@ def test_an_engine_may_use_several_threads(exported, kind):
         ({"labels": ("good", "bad")}, "there are 2 labels and logits of the shape"),
         ({"labels": ("good", "bad", "good")}, "two labels have the same name"),
         ({"tokenizer": "{}"}, "expected the JSON of a tokenizer"),
+        ({"task": "regression"}, "the graph answers .*; expected score of the task regression"),
+        ({"task": "embedding"}, "the graph answers .*; expected vector of the task embedding"),
     ],
 )
 def test_a_manifest_that_does_not_fit_its_graph_is_refused(resealed, engine_format, entries, reason):
@@ -200,6 +203,36 @@ def test_a_signature_that_is_not_the_graph_s_is_refused(exported, resealed, engi
     path = resealed(engine_format, signature=signature)
     with pytest.raises(ArtifactError, match=f"the manifest promises the {side} .*, the graph has .*"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "name", "shape", "reason"),
+    [
+        ("regression", (), "score", [None, 1], ""),
+        (
+            "regression",
+            (),
+            "score",
+            [None, 2],
+            r"expected one number for each text, got score of the shape \[None, 2\]",
+        ),
+        ("regression", ("a", "b"), "score", [None, 1], "it has labels, which the task regression has not"),
+        ("embedding", (), "vector", [None, 8], ""),
+        ("embedding", (), "vector", [None, None], r"expected one vector for each text, got vector of the shape"),
+        ("embedding", (), "vector", [None, 8, 8], r"expected one vector for each text, got vector of the shape"),
+        ("multi_label", ("a", "b"), "logits", [None, 3], r"there are 2 labels and logits of the shape \[None, 3\]"),
+    ],
+)
+def test_the_shapes_of_a_graph_are_those_of_its_task(exported, task, labels, name, shape, reason):
+    names = [name, "probabilities"] if name == "logits" else [name]
+    tensors = [{"name": name, "dtype": "float32", "shape": shape} for name in names]
+    manifest = load(exported("onnx")).manifest
+    signature = {"inputs": manifest.signature["inputs"], "outputs": tensors}
+    manifest = dataclasses.replace(manifest, task=task, labels=labels, signature=signature)
+    engine = CountingEngine()
+    engine.inputs = {tensor["name"]: np.dtype(tensor["dtype"]) for tensor in signature["inputs"]}
+    engine.outputs = dict.fromkeys(names, np.dtype("float32"))
+    assert re.fullmatch(f"{reason}.*" if reason else "", _mismatch(manifest, engine))
 
 
 def test_a_resealed_file_without_a_change_still_answers(exported, resealed, engine_format):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerastx.data.pipeline import balanced_class_weights
 from kerastx.data.hold_out import hold_out
+from kerastx.data.pipeline import balanced_class_weights
 from kerastx.data.readers import LabelledData, read_labelled
 from kerastx.errors import DataError
 

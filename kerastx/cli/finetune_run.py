@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +21,9 @@ from kerastx.checkpoint.store import (
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.finetune_rows import DEV_FILE, class_weights, read_rows
-from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
+from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData
 from kerastx.data.writers import write_labelled
@@ -90,9 +91,9 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
     weights = class_weights(request.class_weights, rows.train)
     teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
-    train, held_out = (_standardized(data, scores) for data in (rows.train, rows.held_out))
-    batches = _dataset(request, train, checkpoint, teacher, seed=request.seed, weights=weights)
-    watched = None if held_out is None else _dataset(request, held_out, checkpoint, teacher)
+    make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
+    batches = make(rows.train, seed=request.seed, weights=weights)
+    watched = None if rows.held_out is None else make(rows.held_out)
     total = int(batches.cardinality()) * request.epochs // request.accumulate
     log = BatchLog(num_examples=len(rows.train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
@@ -156,21 +157,18 @@ def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Ch
     )
 
 
-def _standardized(data: LabelledData | None, scores: ScoreRange | None) -> LabelledData | None:
-    if data is None or scores is None:
-        return data
-    return replace(data, targets=scores.standardized(data.targets))
-
-
 def _dataset(
     request: FinetuneRequest,
     data: LabelledData,
+    *,
     checkpoint: Checkpoint,
     teacher: Checkpoint | None,
-    *,
+    scores: ScoreRange | None,
     seed: int | None = None,
     weights: dict[str, float] | None = None,
 ):
+    if scores is not None:
+        data = replace(data, targets=scores.standardized(data.targets))
     return classification_dataset(
         data,
         checkpoint.tokenizer,

@@ -18,7 +18,9 @@ def import_model(
         str, typer.Argument(help="Hugging Face folder or OWNER/NAME, installed:PACKAGE, keras-nlp:PRESET, checkpoint.")
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
-    task: Annotated[str | None, typer.Option("--task", help="encoder: leave a head out [the task of the head].")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="encoder: leave a head out [the task of the head].")
+    ] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the Hub.")] = None,
     pair: Annotated[bool, typer.Option("--pair", help="The model answers for two texts together.")] = False,
     to_huggingface: Annotated[

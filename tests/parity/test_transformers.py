@@ -73,9 +73,11 @@ def test_transformers_loads_what_we_write(kind, task, tmp_path):
     model, info = getattr(transformers, CLASSES[task]).from_pretrained(folder, output_loading_info=True)
     assert not info["missing_keys"]
     assert not info["unexpected_keys"]
-    encoded = transformers.AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
+    encoded = transformers.AutoTokenizer.from_pretrained(folder)(
+        TEXTS, padding=True, truncation=True, max_length=32, return_tensors="pt"
+    )
     expected = outputs(model.eval(), encoded)
-    inputs = checkpoint.tokenizer.pad(checkpoint.tokenizer.encode_batch(TEXTS))
+    inputs = checkpoint.tokenizer.pad(checkpoint.tokenizer.encode_batch(TEXTS, max_length=32))
     real = inputs["padding_mask"]
     np.testing.assert_array_equal(encoded["input_ids"].numpy()[real], inputs["token_ids"][real])
     if task in ("masked_lm", "pretraining"):

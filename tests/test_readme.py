@@ -11,6 +11,7 @@ import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def test_the_readme_has_python_and_commands_to_check():
 
 @pytest.fixture
 def what_a_reader_has(tmp_path, monkeypatch) -> Path:
-    """A folder with the files that the README assumes: labelled rows and a pretrained checkpoint."""
+    """A folder with the files that the README assumes: labelled rows, a pretrained checkpoint, a model by its name."""
     from kerastx.checkpoint.store import Checkpoint, save_checkpoint
     from kerastx.models.config import EncoderConfig
     from kerastx.models.pretraining import build_pretrainer
@@ -152,6 +153,9 @@ def what_a_reader_has(tmp_path, monkeypatch) -> Path:
     checkpoint = Checkpoint(model=build_pretrainer(config), tokenizer=tokenizer, config=config, task="pretraining")
     (tmp_path / "build" / "demo").mkdir(parents=True)
     save_checkpoint(tmp_path / "build" / "demo" / "pretrained", checkpoint)
+    # A folder is looked for before the Hub, so that a downloaded model keeps its name.
+    named = tmp_path / "distilbert" / "distilbert-base-uncased-finetuned-sst-2-english"
+    shutil.copytree(REPOSITORY / "tests" / "golden" / "distilbert-classifier", named)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -173,6 +177,14 @@ def test_the_first_example_is_at_most_fifteen_lines():
     assert len(lines) <= 15
     for step in (".compile(", ".fit(", "kerastx.export("):
         assert any(step in line for line in lines)
+
+
+def test_the_classic_snippet_is_at_most_six_lines():
+    (block,) = [block for block in PYTHON_BLOCKS if '"This is a great movie!"' in block.code]
+    assert block.mark != "no-run"
+    assert len([line for line in block.code.splitlines() if line.strip()]) <= 6
+    for step in ("kerastx.load(", ".encode(", '["logits"]', ".labels["):
+        assert step in block.code
 
 
 def test_every_command_line_is_understood():

@@ -38,6 +38,7 @@ NARROW = {"embedding_size": 12}
 DISTILBERT = {"vocab_size": V, "n_layers": 2, "n_heads": 2, "dim": 16, "hidden_dim": 24, **POSITIONS}
 ROBERTA = {
     **SIZES,
+    "vocab_size": 5 + 256 + 2 * len(LETTERS),
     "max_position_embeddings": 22,
     "type_vocab_size": 1,
     "layer_norm_eps": 1e-5,
@@ -90,7 +91,8 @@ def wordpiece() -> Tokenizer:
 
 
 def byte_pairs() -> Tokenizer:
-    pieces = [*ROBERTA_TOKENS, "Ġ", *LETTERS, *(f"Ġ{letter}" for letter in LETTERS), *(f"{x}e" for x in LETTERS)]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())  # all 256 bytes: nothing is unknown
+    pieces = [*ROBERTA_TOKENS, *alphabet, *(f"Ġ{letter}" for letter in LETTERS), *(f"{x}e" for x in LETTERS)]
     merges = [*(("Ġ", letter) for letter in LETTERS), *((letter, "e") for letter in LETTERS)]
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
     backend = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
@@ -102,7 +104,7 @@ def byte_pairs() -> Tokenizer:
 def inputs_of(config: transformers.PretrainedConfig) -> dict[str, np.ndarray]:
     """Three rows: full, padded by half, of two tokens; two segments where the model has them."""
     generator = np.random.default_rng(4)
-    token_ids = generator.integers(5, V, (3, 12)).astype(np.int64)
+    token_ids = generator.integers(5, config.vocab_size, (3, 12)).astype(np.int64)
     lengths = np.array([12, 7, 2])
     mask = np.arange(12) < lengths[:, None]
     token_ids[~mask] = config.pad_token_id

@@ -1,0 +1,217 @@
+"""kerastx finetune: every kind of task learns, is scored on rows that it never saw, and is told what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerastx.checkpoint.answering import predict
+from kerastx.checkpoint.store import load_checkpoint
+from kerastx.cli.app import main
+from kerastx.data.readers import read_labelled
+
+START = Path(__file__).resolve().parent.parent / "golden" / "bert-model"
+# A model of 2 layers x 16 over letters learns these in a second or two; precision as on every machine.
+FAST = ["--from", str(START), "--learning-rate", "1e-2", "--max-length", "16", "--precision", "float32"]
+
+
+def words(letters, random, count=5):
+    return " ".join(random.choice(list(letters), count))
+
+
+def write_rows(file, rows, header="text\tlabel"):
+    file.write_text("\n".join([header, *("\t".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
+    return file
+
+
+def letter_rows(count=240):
+    """Texts of early or of late letters, with their label."""
+    random = np.random.default_rng(3)
+    return [(words("abcde" if i % 2 else "vwxyz", random), "early" if i % 2 else "late") for i in range(count)]
+
+
+def finetune(verb, *options):
+    main(["finetune", verb, *FAST, *map(str, options)])
+
+
+def result(capsys):
+    return json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+
+
+def error(capsys, verb, *options):
+    with pytest.raises(SystemExit) as stopped:
+        finetune(verb, *options)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    return stopped.value.code, lines[-1] if lines else ""
+
+
+def test_from_a_hugging_face_folder_to_a_checkpoint_of_ours(tmp_path, capsys):
+    train = write_rows(tmp_path / "train.tsv", letter_rows())
+    output = tmp_path / "out"
+    finetune("classify", "--train", train, "--dev-share", 0.2, "--epochs", 6, "--output", output, "--json")
+    scores = result(capsys)
+    assert scores["accuracy"] == 1.0
+    assert scores["rows"] == 48
+    assert scores["baseline_accuracy"] > 0.9
+    dev = read_labelled(output / "dev.jsonl")  # what --dev-share took, for export and evaluate
+    assert len(dev) == 48
+    checkpoint = load_checkpoint(output)
+    found = predict(checkpoint, dev.texts)["probabilities"].argmax(-1)
+    assert (found == dev.targets).all()
+    assert checkpoint("v w x").label == "late"
+    assert [answer.label for answer in checkpoint(["a b c", "z y x"])] == ["early", "late"]
+
+
+def test_pairs(tmp_path, capsys):
+    """Whether both texts are of the same letters: neither text alone says it."""
+    random = np.random.default_rng(5)
+    rows = []
+    for number in range(600):
+        first, second = random.integers(0, 2, 2)
+        texts = [words(("ab", "yz")[side], random, 3) for side in (first, second)]
+        rows.append((*texts, "same" if first == second else "other"))
+    train = write_rows(tmp_path / "train.tsv", rows, "sentence1\tsentence2\tlabel")
+    output = tmp_path / "out"
+    finetune(
+        "pair", "--train", train, "--dev-share", 0.2, "--epochs", 14, "--output", output, "--json", "--hold-out", 0
+    )
+    scores = result(capsys)
+    assert scores["accuracy"] > 0.9
+    assert {"f1", "mcc"} <= set(scores)
+    checkpoint = load_checkpoint(output)
+    assert checkpoint.pair
+    assert checkpoint(["a b a"], ["y z z"])[0].label == "other"
+
+
+def test_a_score_of_a_text(tmp_path, capsys):
+    """The share of early letters, times 50: far from where a fresh head begins."""
+    random = np.random.default_rng(7)
+    rows = []
+    for _ in range(300):
+        early = random.integers(0, 6)
+        letters = [*random.choice(list("abc"), early), *random.choice(list("xyz"), 5 - early)]
+        rows.append((" ".join(random.permutation(letters)), 50 * early / 5))
+    train = write_rows(tmp_path / "train.tsv", rows)
+    output = tmp_path / "out"
+    finetune(
+        "classify", "--regression", "--train", train, "--dev-share", 0.2, "--epochs", 12, "--output", output, "--json"
+    )
+    scores = result(capsys)
+    assert scores["spearman"] > 0.9
+    assert scores["mean_absolute_error"] < 6
+    checkpoint = load_checkpoint(output)
+    assert checkpoint.task == "regression"
+    assert checkpoint("a b c a b").score > 35 > checkpoint("x y z x y").score
+
+
+def test_any_number_of_labels(tmp_path, capsys):
+    random = np.random.default_rng(9)
+    rows = []
+    for _ in range(300):
+        early, late = random.integers(0, 2, 2)
+        text = f"{words('abc' if early else 'mno', random, 3)} {words('xyz' if late else 'mno', random, 3)}"
+        rows.append((text, ",".join(name for name, is_there in (("early", early), ("late", late)) if is_there)))
+    train = write_rows(tmp_path / "train.tsv", rows)
+    output = tmp_path / "out"
+    finetune(
+        "classify", "--multi-label", "--train", train, "--dev-share", 0.2, "--epochs", 12, "--output", output, "--json"
+    )
+    assert result(capsys)["micro_f1"] > 0.95
+    checkpoint = load_checkpoint(output)
+    assert set(checkpoint("a b c x y z").labels) == {"early", "late"}
+    assert checkpoint("m n o m n o").labels == ()
+
+
+def test_lora_learns_and_what_is_saved_is_plain(tmp_path, capsys):
+    train = write_rows(tmp_path / "train.tsv", letter_rows())
+    output = tmp_path / "out"
+    finetune(
+        "classify", "--train", train, "--dev-share", 0.2, "--epochs", 8, "--lora-rank", 4, "--output", output, "--json"
+    )
+    assert result(capsys)["accuracy"] == 1.0
+    assert not [variable.path for variable in load_checkpoint(output).model.weights if "lora" in variable.path]
+
+
+def test_a_student_learns_from_its_teacher(tmp_path, capsys):
+    """The student's labels are all wrong; with the teacher's word alone it still learns the truth."""
+    rows = letter_rows()
+    train = write_rows(tmp_path / "train.tsv", rows)
+    finetune("classify", "--train", train, "--epochs", 6, "--output", tmp_path / "teacher", "--hold-out", 0)
+    flipped = [(text, "late" if label == "early" else "early") for text, label in rows]
+    wrong = write_rows(tmp_path / "wrong.tsv", flipped)
+    finetune(
+        "classify", "--train", wrong, "--teacher", tmp_path / "teacher", "--teacher-weight", 1, "--hold-out", 0,
+        "--epochs", 6, "--dev", train, "--output", tmp_path / "student", "--json",
+    )  # fmt: skip
+    assert result(capsys)["accuracy"] == 1.0
+
+
+def test_a_teacher_of_other_labels(tmp_path, capsys):
+    train = write_rows(tmp_path / "train.tsv", letter_rows(40))
+    finetune("classify", "--train", train, "--epochs", 1, "--output", tmp_path / "teacher")
+    other = write_rows(tmp_path / "other.tsv", [(text, label.upper()) for text, label in letter_rows(40)])
+    code, line = error(
+        capsys, "classify", "--train", other, "--teacher", tmp_path / "teacher", "--output", tmp_path / "student"
+    )
+    assert code == 1
+    assert "expected a classification into EARLY, LATE, found classification with early, late" in line
+    assert not (tmp_path / "student").exists()
+
+
+def test_class_weights_move_the_decision(tmp_path, capsys):
+    """Letters say nothing here and one label is rare: only its weight makes it the answer."""
+    random = np.random.default_rng(11)
+    rows = [(words("abcdefgh", random), "rare" if number % 5 == 0 else "often") for number in range(200)]
+    train = write_rows(tmp_path / "train.tsv", rows)
+    shares = {}
+    for weights in ("often=1", "rare=20"):
+        output = tmp_path / weights
+        options = ["--epochs", 2, "--class-weights", weights, "--hold-out", 0, "--output", output]
+        main(["finetune", "classify", *FAST[:2], "--precision", "float32", "--max-length", "16", "--train", str(train)]
+             + ["--learning-rate", "3e-3", *map(str, options)])  # fmt: skip
+        found = predict(load_checkpoint(output), [text for text, _ in rows])["probabilities"]
+        shares[weights] = (found[:, 1] > 0.5).mean()
+    assert shares["often=1"] < 0.2
+    assert shares["rare=20"] > 0.8
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (
+            ["--class-weights", "early=x"],
+            1,
+            "expected balanced or LABEL=WEIGHT of the labels early, late, got 'early=x'",
+        ),
+        (["--class-weights", "nope=2"], 1, "got 'nope=2'"),
+        (["--regression", "--class-weights", "balanced"], 1, "expected a number, got 'late'"),
+        (["--multi-label", "--teacher", "x"], 2, "--teacher is for classification"),
+        (["--freeze", "1", "--lora-rank", "2"], 2, "--lora-rank freezes the encoder already"),
+        (["--layer-decay", "1.5"], 2, "the layer decay must be in (0, 1], got 1.5"),
+        (["--freeze", "9"], 2, "expected 0 to 2 frozen encoder blocks, got 9"),
+        (["--max-length", "400"], 1, "max_length must be in [3, 20], got 400"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path, capsys, options, code, message):
+    train = write_rows(tmp_path / "train.tsv", letter_rows(40))
+    found_code, line = error(capsys, "classify", "--train", train, "--output", tmp_path / "out", *options)
+    assert message in line
+    assert found_code == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_both_multi_label_and_regression(tmp_path):
+    train = write_rows(tmp_path / "train.tsv", letter_rows(40))
+    with pytest.raises(SystemExit) as stopped:
+        finetune("classify", "--train", train, "--multi-label", "--regression", "--output", tmp_path / "out")
+    assert stopped.value.code == 2
+
+
+def test_a_number_that_is_none_is_named_with_its_line(tmp_path, capsys):
+    train = write_rows(tmp_path / "train.tsv", [("a", 1.5), ("b", "many"), ("c", 2)])
+    code, line = error(capsys, "classify", "--regression", "--train", train, "--output", tmp_path / "out")
+    assert code == 1
+    assert f"{train}:3: expected a number, got 'many'" in line

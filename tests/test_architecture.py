@@ -58,6 +58,7 @@ UNITS = {
         "models checkpoint",
         "keras numpy",
         tensorflow="kerastx/training/distribution.py",
+        scipy="kerastx/training/baselines.py",
         sklearn="kerastx/training/baselines.py",
     ),
     "analysis": unit("text data models checkpoint runtime", "keras numpy", matplotlib="kerastx/analysis/drawing.py"),

@@ -28,10 +28,12 @@ INTERPRETER := $(wordlist 2,99,$(FOUND))
 VENV := .venv$(if $(filter-out python3.11,$(PYTHON)),$(if $(filter-out 3.11,$(VERSION)),-$(VERSION)))
 BIN := $(VENV)/bin
 READY := $(VENV)/.kerastx-installed
+PARITY := .venv-parity
+PARITY_READY := $(PARITY)/.kerastx-installed
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.kerastx-installed
 
-.PHONY: help dev check fix test test-slow demo export bench build clean distclean
+.PHONY: help dev check fix test test-slow test-parity demo export bench build clean distclean
 
 help: ## show this list
 	@echo "kerastx: text -> trained Keras Transformer -> one small .tflite or .onnx file. Targets:"
@@ -71,6 +73,18 @@ test: $(READY) ## fast tests (TESTS=tests/text for some of them)
 test-slow: $(READY) ## all tests, also those that train, kill and resume
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600 $(TESTS)
 
+$(PARITY_READY): pyproject.toml
+	@$(PARITY)/bin/python -m pip --version >/dev/null 2>&1 || "$(INTERPRETER)" -m venv --clear $(PARITY)
+	@echo "installing PyTorch (CPU) and transformers beside kerastx into $(PARITY) (about 4 GB when new, some minutes) ..."
+	@set -e; install() { $(PARITY)/bin/python -m pip install -qq --retries 2 "$$@"; }; \
+	  install --upgrade 'pip>=25'; \
+	  install --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0; \
+	  install --editable '.[parity,dev]'
+	@touch $@
+
+test-parity: $(PARITY_READY) ## models to and from transformers itself, in an environment of its own
+	USE_TF=0 $(PARITY)/bin/python -m pytest tests/parity tests/checkpoint/test_huggingface.py
+
 export: $(READY) ## .tflite and .onnx into build/export; of CHECKPOINT=DIR [RECIPE= DEV=] or the default one
 ifneq ($(CHECKPOINT),)
 	$(BIN)/kerastx export $(CHECKPOINT) --output $(OUTPUT) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DEV),--dev $(DEV)) --force
@@ -104,4 +118,4 @@ clean: ## remove build/, dist/ and caches
 	find kerastx export examples tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## clean, and remove every .venv
-	rm -rf .venv .venv-peers .venv-3.*
+	rm -rf .venv .venv-peers .venv-parity .venv-3.*

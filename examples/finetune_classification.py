@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> float:
     keras.utils.set_random_seed(options.seed)
     train = kerastx.read_labelled(options.train)
     dev = kerastx.read_labelled(options.dev, labels=train.label_names)
-    pretrained = kerastx.load_checkpoint(options.start)
+    pretrained = kerastx.load(options.start)
 
     # A classifier over the same encoder: everything but its new head starts from the pretrained weights.
     model = kerastx.build_classifier(pretrained.config, num_classes=len(train.label_names))

@@ -7,8 +7,9 @@ machine with only the runtime installed never meets keras or tensorflow.
                     read_labelled, classification_dataset
     models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics
-    checkpoints     Checkpoint, save_checkpoint, load_checkpoint, transfer_weights
-    files           export (checkpoint -> .tflite and .onnx), load (.tflite or .onnx -> answers)
+    models of all   load: checkpoints, exported files, Hugging Face folders and names; call it on texts
+    checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
+    files           export (checkpoint -> .tflite and .onnx)
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kerastx.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint
+    from kerastx.checkpoint.keras_nlp import from_keras_nlp
+    from kerastx.checkpoint.store import Checkpoint, save_checkpoint
     from kerastx.checkpoint.weights import transfer_weights
     from kerastx.data.pipeline import classification_dataset, pretraining_dataset
     from kerastx.data.prepare import prepare
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from kerastx.models.config import EncoderConfig
     from kerastx.models.pretraining import build_pretrainer
     from kerastx.models.warm_start import start_from_counts
-    from kerastx.runtime.session import load
+    from kerastx.sources import load
     from kerastx.text.tokenizer import Tokenizer
     from kerastx.training.losses import cross_entropy, pretraining_losses
     from kerastx.training.metrics import pretraining_metrics
@@ -53,8 +55,8 @@ _HOMES = {
     "classification_dataset": "kerastx.data.pipeline:classification_dataset",
     "cross_entropy": "kerastx.training.losses:cross_entropy",
     "export": "kerastx_export.export:export_checkpoint",
-    "load": "kerastx.runtime.session:load",
-    "load_checkpoint": "kerastx.checkpoint.store:load_checkpoint",
+    "from_keras_nlp": "kerastx.checkpoint.keras_nlp:from_keras_nlp",
+    "load": "kerastx.sources:load",
     "open_store": "kerastx.data.store:open_store",
     "prepare": "kerastx.data.prepare:prepare",
     "pretraining_dataset": "kerastx.data.pipeline:pretraining_dataset",
@@ -79,8 +81,8 @@ __all__ = [
     "classification_dataset",
     "cross_entropy",
     "export",
+    "from_keras_nlp",
     "load",
-    "load_checkpoint",
     "open_store",
     "prepare",
     "pretraining_dataset",

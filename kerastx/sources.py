@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kerastx.checkpoint.store import Checkpoint
-    from kerastx.runtime.session import Session
 
 
 def load(
     source: str | os.PathLike[str], *, task: str | None = None, revision: str | None = None, threads: int = 1
-) -> Checkpoint | Session:
+) -> Any:
     """Open a model by its name; call the result on texts.
 
     Args:

@@ -1,11 +1,56 @@
-"""How good predictions are, beside how good they would be without a model."""
+"""How good answers are, beside how good they would be without a model.
+
+In NumPy alone, and equal to scikit-learn and SciPy: an exported file is scored where neither need be installed.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from kerastx.data.readers import LabelledData
+
+MAIN_METRIC = {"classification": "accuracy", "multi_label": "micro_f1", "regression": "spearman"}
+THRESHOLD = 0.5  # the probability from which on a label of "multi_label" is given
+
+
+def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledData) -> dict[str, float]:
+    """Return the scores of a task by name; higher is better but for the two errors of "regression".
+
+    No score is NaN: F1 is 0 for a label that is neither given nor right, a correlation with a constant is 0.
+
+    Args:
+        task: "classification": accuracy, macro_f1, majority_share, and for two labels f1 (of the second one) and mcc.
+            "multi_label", a label being given from a probability of 0.5 on: micro_f1, macro_f1, exact_match.
+            "regression": spearman, pearson, mean_absolute_error, rmse.
+        predicted: what a model of the task answers to the rows: "probabilities", float, (N, C), in the order of
+            `data.label_names`, or for "regression" "score", float, (N, 1).
+        data: the rows.
+
+    Raises:
+        ValueError: there are no rows, they are for another task, or the answers have another name or shape.
+    """
+    if task not in MAIN_METRIC:
+        raise ValueError(f"task must be one of {', '.join(MAIN_METRIC)}, got {task!r}.")
+    if data.task != task:
+        raise ValueError(f"expected rows for {task}, got rows for {data.task}.")
+    if len(data) == 0:
+        raise ValueError("there are no rows to score.")
+    name, width = ("score", 1) if task == "regression" else ("probabilities", len(data.label_names))
+    if name not in predicted:
+        raise ValueError(f"expected {name!r} among the answers, got {', '.join(predicted) or 'none'}.")
+    answers = np.asarray(predicted[name])
+    if answers.shape != (len(data), width):
+        raise ValueError(f"{name} must have the shape {(len(data), width)}, got {answers.shape}.")
+    if not np.isfinite(answers).all():
+        raise ValueError(f"{name} must be finite, got {answers[~np.isfinite(answers)][0]}.")
+    if task == "regression":
+        return regression_scores(answers[:, 0], data.targets[:, 0])
+    if task == "multi_label":
+        return multi_label_scores(answers >= THRESHOLD, data.targets > 0)
+    return _class_scores(answers.argmax(-1), data.targets, width)
 
 
 def classification_scores(predicted: np.ndarray, expected: np.ndarray, num_classes: int) -> dict[str, float]:
@@ -17,18 +62,73 @@ def classification_scores(predicted: np.ndarray, expected: np.ndarray, num_class
     """
     if len(expected) == 0:
         raise ValueError("there are no rows to score.")
-    f1 = []
-    for index in range(num_classes):
-        hits = np.sum((predicted == index) & (expected == index))
-        total = np.sum(predicted == index) + np.sum(expected == index)
-        f1.append(2 * hits / total if total else 0.0)
+    classes = np.arange(num_classes)
     return {
         "accuracy": float(np.mean(predicted == expected)),
-        "macro_f1": float(np.mean(f1)),
+        "macro_f1": float(_f1(predicted[:, None] == classes, expected[:, None] == classes).mean()),
         "majority_share": majority_share(expected.tolist()),
+    }
+
+
+def multi_label_scores(predicted: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+    """Return micro F1 and macro F1 over the labels, and the share of rows with exactly the right ones.
+
+    Args:
+        predicted, expected: bool, (N, C), True where a row has the label.
+    """
+    return {
+        "micro_f1": float(_f1(predicted.reshape(-1, 1), expected.reshape(-1, 1))[0]),
+        "macro_f1": float(_f1(predicted, expected).mean()),
+        "exact_match": float(np.mean((predicted == expected).all(1))),
+    }
+
+
+def regression_scores(predicted: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+    """Return the correlations of ranks and of values, 0 where either side is constant, and the mean errors.
+
+    Args:
+        predicted, expected: float, (N,), finite.
+    """
+    one, other = predicted.astype(np.float64), expected.astype(np.float64)
+    return {
+        "spearman": _correlation(_ranks(one), _ranks(other)),
+        "pearson": _correlation(one, other),
+        "mean_absolute_error": float(np.abs(one - other).mean()),
+        "rmse": float(np.sqrt(np.square(one - other).mean())),
     }
 
 
 def majority_share(labels: Sequence) -> float:
     """Return the share of the most frequent label: the accuracy of always answering it."""
     return max(Counter(labels).values()) / len(labels)
+
+
+def _class_scores(predicted: np.ndarray, expected: np.ndarray, num_classes: int) -> dict[str, float]:
+    scores = classification_scores(predicted, expected, num_classes)
+    if num_classes == 2:
+        scores["f1"] = float(_f1(predicted[:, None] == 1, expected[:, None] == 1)[0])
+        # Of two values each, the correlation is Matthews' coefficient.
+        scores["mcc"] = _correlation(predicted.astype(np.float64), expected.astype(np.float64))
+    return scores
+
+
+def _f1(predicted: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Return F1 of each column, (C,), 0 where nothing is given or right: bool (N, C), bool (N, C)."""
+    hits = (predicted & expected).sum(0)
+    total = predicted.sum(0) + expected.sum(0)
+    return 2 * hits / np.maximum(total, 1)
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    one, other = one - one.mean(), other - other.mean()
+    # Each has length 1 before they are multiplied: the product of their squares may leave the range of a float.
+    return float(np.clip((one / np.linalg.norm(one)) @ (other / np.linalg.norm(other)), -1.0, 1.0))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the rank of each value, counted from 1; equal values share their mean rank."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[places]

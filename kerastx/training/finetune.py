@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ import numpy as np
 
 from kerastx.training.callbacks import StopOnNaN
 from kerastx.training.layer_decay import layer_scales
-from kerastx.training.losses import BinaryCrossEntropy, Distillation, SquaredError, cross_entropy
+from kerastx.training.losses import BinaryCrossEntropy, Distillation, cross_entropy
 from kerastx.training.metrics import Accuracy, LabelAccuracy, TargetAccuracy
 from kerastx.training.optimizers import adamw
 
@@ -32,7 +33,6 @@ def finetune(
     accumulate: int = 1,
     layer_decay: float = 1.0,
     distillation: Distillation | None = None,
-    score_scale: float = 1.0,
     held_out: Any = None,
     patience: int = 2,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -49,7 +49,6 @@ def finetune(
         accumulate: batches that make one update; what is left at the end and fills none is not learned from.
         layer_decay: factor of the learning rate from each layer to the one below.
         distillation: the loss, where the targets hold a teacher's logits.
-        score_scale: standard deviation of a regression's targets.
         held_out: finite tf.data of rows that are not trained on, scored after each pass. The weights of the best pass
             are kept, and training ends after `patience` passes without a better one.
         patience: see `held_out`.
@@ -59,7 +58,7 @@ def finetune(
     if accumulate > batches:
         raise ValueError(f"accumulate must be at most the {batches} batches of the training, got {accumulate}.")
     scales = None if layer_decay == 1.0 else layer_scales(model, layer_decay)
-    output, loss, metrics = _loss_and_metrics(task, distillation, score_scale)
+    output, loss, metrics = _loss_and_metrics(task, distillation)
     model.compile(
         adamw(learning_rate, batches // accumulate, accumulate=accumulate, scales=scales),
         loss={output: loss},
@@ -84,9 +83,9 @@ def _keep_best(task: str, patience: int) -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(monitor=name, mode=mode, patience=patience, restore_best_weights=True)
 
 
-def _loss_and_metrics(task: str, distillation: Distillation | None, score_scale: float) -> tuple[str, Any, list[Any]]:
+def _loss_and_metrics(task: str, distillation: Distillation | None) -> tuple[str, Any, list[Any]]:
     if task == "regression":
-        return "score", SquaredError(score_scale), []
+        return "score", keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"), []
     if task == "multi_label":
         return "logits", BinaryCrossEntropy(), [LabelAccuracy()]
     if distillation is not None:
@@ -94,14 +93,39 @@ def _loss_and_metrics(task: str, distillation: Distillation | None, score_scale:
     return "logits", cross_entropy(), [Accuracy()]
 
 
-def start_at_mean(model: keras.Model, scores: np.ndarray) -> float:
-    """Let a regression begin with the mean of its targets, float (N, 1); return their standard deviation, 1 for 0."""
-    model.get_layer("classifier_head").bias.assign(scores.mean(axis=0))
-    return float(scores.std()) or 1.0
+@dataclass(frozen=True)
+class ScoreRange:
+    """Where a regression's targets lie. It is trained on (y - mean) / deviation: the same rates serve any range.
+
+    Attributes:
+        mean, deviation: of the training targets; a deviation of 0 counts as 1.
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, targets: np.ndarray) -> ScoreRange:
+        return cls(float(targets.mean()), float(targets.std()) or 1.0)
+
+    def standardized(self, targets: np.ndarray) -> np.ndarray:
+        return ((targets - self.mean) / self.deviation).astype(np.float32)
+
+    def restore(self, model: keras.Model) -> None:
+        """Let a model that was trained on standardized targets answer in their range: its last map takes it over."""
+        head = model.get_layer("classifier_head")
+        head.kernel.assign(head.kernel * self.deviation)
+        head.bias.assign(head.bias * self.deviation + self.mean)
 
 
-def freeze_layers(model: keras.Model, count: int) -> None:
-    """Leave the embeddings and the first `count` encoder blocks as they are: nothing below them is differentiated.
+def freeze_layers(model: keras.Model, count: int, *, embeddings: bool = False) -> None:
+    """Leave the first `count` encoder blocks, and the embeddings below them, as they are: no gradient goes there.
+
+    Args:
+        model: with encoder blocks.
+        count: of blocks.
+        embeddings: leave the token embedding as it is also when no block is: it holds half of a small model's weights,
+            and an update of all of them takes as long as the products of a short batch.
 
     Raises:
         ValueError: the model has fewer blocks.
@@ -109,8 +133,7 @@ def freeze_layers(model: keras.Model, count: int) -> None:
     blocks = [layer for layer in model.layers if layer.name.startswith("encoder_block_")]
     if not 0 <= count <= len(blocks):
         raise ValueError(f"expected 0 to {len(blocks)} frozen encoder blocks, got {count}.")
-    if count:
-        below = ("token_embedding", "input_embeddings", "embedding_projection")
-        frozen = [layer for layer in model.layers if layer.name in below] + blocks[:count]
-        for layer in frozen:
-            layer.trainable = False
+    below = ("token_embedding", "input_embeddings", "embedding_projection")
+    names = below if count else below[:1] if embeddings else ()
+    for layer in [*(layer for layer in model.layers if layer.name in names), *blocks[:count]]:
+        layer.trainable = False

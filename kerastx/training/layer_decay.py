@@ -22,7 +22,9 @@ class ScaledAdamW(keras.optimizers.AdamW):
         self.scales = dict(scales or {})
 
     def scale_of(self, variable) -> float:
-        return self.scales.get(variable.path.split("/")[0], 1.0)
+        # While updating, the TensorFlow backend gives its own variable, which does not know its path.
+        own = self._trainable_variables[self._get_variable_index(variable)]
+        return self.scales.get(own.path.split("/")[0], 1.0)
 
     def update_step(self, gradient, variable, learning_rate):
         super().update_step(gradient, variable, learning_rate * self.scale_of(variable))

@@ -107,27 +107,6 @@ class Distillation(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("kerastx")
-class SquaredError(keras.losses.Loss):
-    """((y - score) / s)² of float (B, 1) targets and scores, averaged over real rows.
-
-    Args:
-        scale: s, the standard deviation of the targets: the same learning rates then serve scores of any range.
-    """
-
-    def __init__(self, scale: float = 1.0, *, reduction: str = "mean_with_sample_weight", **kwargs):
-        super().__init__(reduction=reduction, **{"name": "squared_error", **kwargs})
-        if not scale > 0:
-            raise ValueError(f"scale must be positive, got {scale}.")
-        self.scale = scale
-
-    def call(self, y_true, y_pred):
-        return ops.mean(ops.square((y_true - y_pred) / self.scale), axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "scale": self.scale}
-
-
-@keras.saving.register_keras_serializable("kerastx")
 class BinaryCrossEntropy(keras.losses.Loss):
     """-y log σ(z) - (1 - y) log(1 - σ(z)), averaged over classes and real rows: float (B, C) targets, logits."""
 

@@ -13,6 +13,8 @@ VERBS = [
     "pretrain",
     "finetune",
     "finetune classify",
+    "finetune pair",
+    "import",
     "evaluate",
     "export",
     "run",

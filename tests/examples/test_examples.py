@@ -51,7 +51,7 @@ def pretrained(repository, corpus, tmp_path_factory):
 def test_pretraining_learns_more_than_word_frequencies(pretrained, corpus, tmp_path):
     folder, logs = pretrained
     store = kerastx.prepare([corpus / "corpus.txt"], tmp_path / "store", vocabulary_size=150, documents="blank")
-    checkpoint = kerastx.load_checkpoint(folder)
+    checkpoint = kerastx.load(folder)
     assert (checkpoint.task, checkpoint.max_length) == ("pretraining", 32)
     assert checkpoint.tokenizer.sha256 == store.tokenizer.sha256
     assert logs["masked_lm_loss"] < store.unigram_entropy

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras.ops import convert_to_numpy
 
-from kerastx.models.classifier import build_classifier
+from kerastx.models.classifier import build_classifier, build_regressor
 from kerastx.models.config import EncoderConfig
-from kerastx.training.finetune import finetune, freeze_layers
+from kerastx.training.finetune import ScoreRange, finetune, freeze_layers
 from kerastx.training.precision import precision
 
 CONFIG = EncoderConfig.preset("tiny", vocabulary_size=50, dropout_rate=0.0)
@@ -54,3 +55,70 @@ def test_more_accumulated_batches_than_there_are():
     model = build_classifier(CONFIG, num_classes=2)
     with pytest.raises(ValueError, match="accumulate must be at most the 8 batches of the training, got 9"):
         finetune(model, dataset(), task="classification", epochs=2, learning_rate=1e-3, accumulate=9)
+
+
+def test_the_token_embedding_alone_can_be_frozen():
+    model = build_classifier(CONFIG, num_classes=2)
+    freeze_layers(model, 0, embeddings=True)
+    frozen = {variable.path for variable in model.variables} - {variable.path for variable in model.trainable_variables}
+    assert {path for path in frozen if "seed" not in path} == {"token_embedding/table"}
+
+
+def test_the_best_epoch_is_kept_and_training_ends_after_it():
+    """Held-out labels are the opposite of the training labels: every epoch is worse than the one before."""
+    model = build_classifier(CONFIG, num_classes=2)
+    opposite = dataset().map(lambda inputs, targets: (inputs, {"logits": 1 - targets["logits"]}))
+    losses = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            losses.append(logs["val_accuracy"])
+
+    logs = finetune(
+        model,
+        dataset(),
+        task="classification",
+        epochs=30,
+        learning_rate=2e-3,
+        held_out=opposite,
+        patience=3,
+        callbacks=[Watch()],
+    )
+    assert len(losses) < 30
+    assert losses[-1] < max(losses)
+    assert logs["val_accuracy"] == max(losses)
+    answers = model.predict(opposite, verbose=0)["logits"].argmax(-1)
+    expected = np.concatenate([targets["logits"].numpy() for _, targets in opposite])
+    assert (answers == expected).mean() == pytest.approx(max(losses))
+
+
+def test_a_regression_learns_numbers_of_any_range():
+    keras.utils.set_random_seed(2)
+    inputs = next(iter(dataset().unbatch().batch(16)))[0]
+    scores = np.repeat([-1000.0, 5000.0], 8).astype("float32")[:, None]
+    found_range = ScoreRange.of(scores)
+    assert (found_range.mean, found_range.deviation) == pytest.approx((2000.0, 3000.0))
+    targets = {"score": found_range.standardized(scores)}
+    rows = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(4)
+    model = build_regressor(CONFIG)
+    finetune(model, rows, task="regression", epochs=10, learning_rate=2e-3)
+    standardized = model.predict(rows, verbose=0)["score"]
+    found_range.restore(model)
+    found = model.predict(rows, verbose=0)["score"]
+    np.testing.assert_allclose(found, standardized * 3000.0 + 2000.0, rtol=1e-4)
+    assert np.abs(found - scores).mean() < 600
+
+
+def test_the_range_of_equal_scores_has_a_width():
+    assert ScoreRange.of(np.ones((3, 1), "float32")).deviation == 1.0
+
+
+def test_any_number_of_labels_can_be_learned():
+    keras.utils.set_random_seed(2)
+    inputs = next(iter(dataset().unbatch().batch(16)))[0]
+    wanted = np.repeat([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]], 8, axis=0).astype("float32")
+    rows = tf.data.Dataset.from_tensor_slices((inputs, {"logits": wanted})).batch(4)
+    model = build_classifier(CONFIG, num_classes=3)
+    logs = finetune(model, rows, task="multi_label", epochs=10, learning_rate=2e-3)
+    assert logs["accuracy"] == 1.0
+    np.testing.assert_array_equal(model.predict(rows, verbose=0)["logits"] > 0, wanted > 0)

@@ -6,8 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
-from kerastx.training.losses import cross_entropy, sparse_cross_entropy
+from kerastx.training.losses import (
+    BinaryCrossEntropy,
+    Distillation,
+    cross_entropy,
+    sparse_cross_entropy,
+)
 
 
 @pytest.fixture
@@ -68,3 +74,41 @@ def test_the_loss_survives_saving(batch):
     labels, logits = batch
     loss = keras.losses.deserialize(keras.losses.serialize(cross_entropy()))
     assert float(loss(labels, logits)) == pytest.approx(float(cross_entropy()(labels, logits)))
+
+
+def test_distillation_is_hintons_sum():
+    random = np.random.default_rng(8)
+    teacher, student = random.normal(0, 2, (2, 5, 3)).astype("float32")
+    labels = np.array([0, 2, 1, 1, 0], "float32")
+
+    def softmax(x):
+        return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+    p, q = softmax(teacher / 3.0), softmax(student / 3.0)
+    soft = 9.0 * (p * np.log(p / q)).sum(-1)
+    hard = -np.log(softmax(student)[np.arange(5), labels.astype(int)])
+    targets = np.concatenate([labels[:, None], teacher], axis=1)
+    found = Distillation(temperature=3.0, teacher_weight=0.7)(targets, student)
+    np.testing.assert_allclose(ops.convert_to_numpy(found), (0.7 * soft + 0.3 * hard).mean(), rtol=1e-5)
+
+
+def test_a_student_like_its_teacher_has_no_soft_loss():
+    logits = np.random.default_rng(8).normal(0, 2, (4, 3)).astype("float32")
+    targets = np.concatenate([np.zeros((4, 1), "float32"), logits], axis=1)
+    found = Distillation(temperature=2.0, teacher_weight=1.0)(targets, logits)
+    assert abs(float(ops.convert_to_numpy(found))) < 1e-6
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0.0}, {"teacher_weight": 1.5}])
+def test_distillation_with_numbers_that_mean_nothing(wrong):
+    with pytest.raises(ValueError, match="expected a temperature above 0 and a teacher weight in"):
+        Distillation(**wrong)
+
+
+def test_binary_cross_entropy_of_every_label():
+    logits = np.array([[30.0, -2.0], [0.5, 0.0]], "float32")
+    targets = np.array([[1.0, 0.0], [0.0, 1.0]], "float32")
+    p = 1 / (1 + np.exp(-logits.astype("float64")))
+    expected = -(targets * np.log(p) + (1 - targets) * np.log(np.maximum(1 - p, 1e-300)))
+    found = BinaryCrossEntropy()(targets, logits)
+    np.testing.assert_allclose(ops.convert_to_numpy(found), expected.mean(), rtol=1e-5)

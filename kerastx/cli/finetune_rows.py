@@ -1,0 +1,78 @@
+"""The rows of a fine-tuning run: to train on, to choose the best epoch by, and to score."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerastx.data.hold_out import hold_out
+from kerastx.data.pipeline import balanced_class_weights
+from kerastx.data.readers import LabelledData, read_labelled
+from kerastx.errors import DataError
+
+if TYPE_CHECKING:
+    from kerastx.cli.finetune_run import FinetuneRequest
+
+# The dev rows that --dev-share took, written into the output: export and evaluate score on the same.
+DEV_FILE = "dev.jsonl"
+# Fewer rows than this choose no epoch: one of them would be a step of several points.
+SMALLEST_HOLD_OUT = 16
+
+
+@dataclass(frozen=True)
+class FinetuneRows:
+    """Rows that are trained on, that choose the best epoch, and that are only scored; no text is in two of them."""
+
+    train: LabelledData
+    held_out: LabelledData | None
+    dev: LabelledData | None
+
+
+def read_rows(request: FinetuneRequest) -> FinetuneRows:
+    """Read the files, and take the dev and held-out rows from the training rows by the hashes of their texts."""
+    read = functools.partial(
+        read_labelled,
+        text_column=request.text_column,
+        pair_column=request.pair_column,
+        label_column=request.label_column,
+        pairs=request.pairs,
+        task=request.task,
+    )
+    train = read(request.train)
+    if request.task == "classification" and len(train.label_names) < 2:
+        raise DataError(f"{request.train}: expected at least 2 labels, got only {', '.join(train.label_names)}")
+    dev = read(request.dev, labels=train.label_names or None) if request.dev else None
+    if dev is None and request.dev_share:
+        train, dev = hold_out(train, request.dev_share)
+    if request.limit is not None:
+        train = train.subset(np.random.default_rng(request.seed).permutation(len(train))[: request.limit])
+    held_out = None
+    if request.hold_out * len(train) >= SMALLEST_HOLD_OUT:
+        train, held_out = hold_out(train, request.hold_out, salt="hold-out")
+    return FinetuneRows(train, held_out, dev)
+
+
+def class_weights(wish: str | None, data: LabelledData) -> dict[str, float] | None:
+    """Read --class-weights: "balanced", or LABEL=WEIGHT with commas; labels that are not named weigh 1."""
+    if wish is None:
+        return None
+    if data.task != "classification":
+        raise ValueError(f"--class-weights are for classification, not for {data.task}.")
+    if wish == "balanced":
+        return balanced_class_weights(data)
+    weights = dict.fromkeys(data.label_names, 1.0)
+    for part in wish.split(","):
+        label, _, number = part.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = -1.0
+        if label not in weights or not 0 <= weight < math.inf:
+            known = ", ".join(data.label_names)
+            raise DataError(f"--class-weights: expected balanced or LABEL=WEIGHT of the labels {known}, got {part!r}")
+        weights[label] = weight
+    return weights

@@ -1,0 +1,56 @@
+"""kerastx import: a pretrained model of somebody else to a checkpoint of ours, or one of ours to Hugging Face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerastx.cli.options import Force
+from kerastx.cli.quiet import import_tensorflow
+
+MOST_SHOWN = 8
+
+
+def import_model(
+    source: Annotated[
+        str, typer.Argument(help="Hugging Face folder or OWNER/NAME, installed:PACKAGE, keras-nlp:PRESET, checkpoint.")
+    ],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
+    task: Annotated[
+        str | None, typer.Option("--task", help="encoder: leave a head out [the task of the head].")
+    ] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the Hub.")] = None,
+    pair: Annotated[bool, typer.Option("--pair", help="The model answers for two texts together.")] = False,
+    to_huggingface: Annotated[
+        bool, typer.Option("--to-huggingface", help="Write a folder that transformers loads instead.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Read a model, account for each of its arrays, and write it as a checkpoint.
+
+    Example: `kerastx import google/electra-small-discriminator --output build/electra`
+    """
+    import_tensorflow("train")
+    from dataclasses import replace
+
+    from kerastx.checkpoint.store import save_checkpoint
+    from kerastx.cli.console import say
+    from kerastx.sources import load_checkpoint
+
+    checkpoint = load_checkpoint(source, task=task, revision=revision)
+    if pair:
+        checkpoint = replace(checkpoint, pair=True)
+    if left_out := checkpoint.left_out:
+        shown = ", ".join(left_out[:MOST_SHOWN]) + (", ..." if len(left_out) > MOST_SHOWN else "")
+        say(f"left out, the {checkpoint.task} model has no place for them: {shown}")
+    if to_huggingface:
+        checkpoint.save_huggingface(output, force=force)
+    else:
+        save_checkpoint(output, checkpoint, force=force)
+    labels = f", labels {', '.join(checkpoint.labels[:MOST_SHOWN])}" if checkpoint.labels else ""
+    print(
+        f"{output}: {checkpoint.task}, {checkpoint.model.count_params():,} weights, "
+        f"{checkpoint.tokenizer.vocabulary_size:,} tokens, cuts at {checkpoint.max_length}{labels}"
+    )

@@ -94,7 +94,7 @@ def decisions(found: np.ndarray, expected: np.ndarray) -> Agreement:
 def label_sets(found: np.ndarray, expected: np.ndarray) -> Agreement:
     """Compare probabilities of labels of which any may be right, float (N, C)."""
     same = ((found >= THRESHOLD) == (expected >= THRESHOLD)).all(axis=1)
-    clear = (np.abs(expected - THRESHOLD) >= CLEAR_MARGIN).all(axis=1)
+    clear = np.asarray((np.abs(expected - THRESHOLD) >= CLEAR_MARGIN).all(axis=1))
     return _agreement(same, clear, found, expected)
 
 

@@ -70,6 +70,8 @@ def _opened(source: Path) -> Source:
         from kerastx.checkpoint.store import TEXT_TASKS, load_checkpoint
 
         checkpoint = load_checkpoint(source)
+        if checkpoint.task == "embedding":
+            raise CheckpointError(f"{source} answers vectors, which labelled rows cannot score")
         if checkpoint.task not in TEXT_TASKS:
             raise CheckpointError(f"{source} is a {checkpoint.task} checkpoint; fine-tune it first")
         return Source(

@@ -40,7 +40,7 @@ def run(
     session = load(file, threads=threads)
     manifest = session.manifest
     if manifest.task == "embedding" and not json:
-        raise typer.BadParameter("this file answers vectors, which are printed as JSON only", param_hint="--json")
+        raise DataError(f"{file} answers vectors, which are printed as JSON only: add --json")
     rows = _rows_of(text, pair=manifest.pair) if text else _stdin_rows(pair=manifest.pair)
     for batch in _batches(rows):
         texts = [row[0] for row in batch]
@@ -82,9 +82,7 @@ def _as_json(row: Row, answer: Any) -> str:
 
 def _rows_of(texts: list[str], *, pair: bool) -> Iterator[Row]:
     if pair and len(texts) % 2:
-        raise typer.BadParameter(
-            f"this file answers pairs: expected TEXT PAIR [TEXT PAIR ...], got {len(texts)} texts", param_hint="TEXT"
-        )
+        raise DataError(f"this file answers pairs: expected TEXT PAIR [TEXT PAIR ...], got {len(texts)} texts")
     return zip(texts[::2], texts[1::2], strict=True) if pair else ((text,) for text in texts)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -124,6 +125,20 @@ def test_a_file_has_all_three_inputs_and_the_outputs_of_its_task(checkpoints, fi
     assert [tensor["shape"] for tensor in manifest.signature["outputs"]] == [[None, width]] * len(
         session.engine.outputs
     )
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_input_that_no_layer_reads_stays_an_input(make_checkpoint, tmp_path, kind):
+    checkpoint = make_checkpoint(num_layers=1)
+    inputs = checkpoint.model.input
+    zeros = keras.ops.zeros_like(inputs["token_ids"])
+    logits = checkpoint.model({**inputs, "segment_ids": zeros})["logits"]
+    blind = dataclasses.replace(checkpoint, model=keras.Model(inputs, {"logits": logits}, name="classifier"))
+    export_checkpoint(blind, tmp_path / "out", formats=[kind], recipe="dynamic_wi8_afp32")
+    session = load(tmp_path / "out" / f"classification-dynamic_wi8_afp32.{kind}")
+    assert session.engine.inputs.keys() == {"token_ids", "segment_ids", "padding_mask"}
+    found = session.predict(TEXTS)["logits"]
+    np.testing.assert_allclose(found, keras_outputs(checkpoint, TEXTS)["logits"], rtol=0, atol=0.25)
 
 
 def test_the_signature_of_a_tflite_file_is_named_after_its_task(file_of):

@@ -132,7 +132,7 @@ def _story(pretraining: dict[str, float], scores: dict[str, float], report: Repo
             f"knowing only word frequencies gives {pretraining['unigram_entropy']:.2f} |",
             f"| classifier | {scores['accuracy']:.1%} of {scores['rows']:,} dev rows right; "
             f"always the largest class {scores['majority_share']:.1%}, "
-            f"TF-IDF + logistic regression {scores['tfidf_accuracy']:.1%} |",
+            f"TF-IDF + logistic regression {scores['baseline_accuracy']:.1%} |",
             f"| time | {seconds / 60:.1f} min on this machine |",
             "",
             report.table(),

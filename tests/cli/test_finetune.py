@@ -69,7 +69,7 @@ def test_pairs(tmp_path, capsys):
     """Whether both texts are of the same letters: neither text alone says it."""
     random = np.random.default_rng(5)
     rows = []
-    for number in range(600):
+    for _ in range(600):
         first, second = random.integers(0, 2, 2)
         texts = [words(("ab", "yz")[side], random, 3) for side in (first, second)]
         rows.append((*texts, "same" if first == second else "other"))
@@ -169,9 +169,11 @@ def test_class_weights_move_the_decision(tmp_path, capsys):
     shares = {}
     for weights in ("often=1", "rare=20"):
         output = tmp_path / weights
-        options = ["--epochs", 2, "--class-weights", weights, "--hold-out", 0, "--output", output]
-        main(["finetune", "classify", *FAST[:2], "--precision", "float32", "--max-length", "16", "--train", str(train)]
-             + ["--learning-rate", "3e-3", *map(str, options)])  # fmt: skip
+        # Typer takes the last of two learning rates.
+        finetune(
+            "classify", "--train", train, "--epochs", 2, "--learning-rate", 3e-3, "--hold-out", 0,
+            "--class-weights", weights, "--output", output,
+        )  # fmt: skip
         found = predict(load_checkpoint(output), [text for text, _ in rows])["probabilities"]
         shares[weights] = (found[:, 1] > 0.5).mean()
     assert shares["often=1"] < 0.2

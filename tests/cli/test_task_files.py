@@ -10,10 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import stats
 from small_classifier import small_classifier, small_texts
 
 from kerastx.checkpoint.store import Checkpoint, build_model, save_checkpoint
-from kerastx.data.readers import LabelledData
 from kerastx.runtime.session import load
 
 TEXTS, SECONDS = small_texts(40)[:20], small_texts(40)[20:]
@@ -154,24 +154,28 @@ def test_files_of_pairs_are_exported_and_verified_on_rows_of_pairs(kerastx, fold
     assert "labelled rows cannot score vectors" in err
 
 
-def test_evaluate_scores_what_file_and_checkpoint_answer(kerastx, folder_of, file_of, pair_rows, monkeypatch):
-    from kerastx.analysis import scoring
-
-    seen = []
-
-    def task_scores(task: str, predicted: dict[str, np.ndarray], data: LabelledData) -> dict[str, float]:
-        seen.append((task, predicted, data))
-        return {"spearman": 0.5}
-
-    monkeypatch.setattr(scoring, "task_scores", task_scores, raising=False)
+def test_evaluate_scores_file_and_checkpoint_alike(kerastx, folder_of, file_of, pair_rows):
     rows, columns = pair_rows
+    found = []
     for source in (file_of("regression"), folder_of("regression") / "checkpoint"):
         code, out, err = kerastx("evaluate", source, "--data", rows, *columns, "--json")
         assert code == 0, err
-        assert json.loads(out) == {"task": "regression", "rows": 20, "spearman": 0.5}
-    (task, of_file, data), (_, of_checkpoint, _) = seen
-    assert (task, data.texts, data.pairs) == ("regression", TEXTS, SECONDS)
-    np.testing.assert_allclose(of_file["score"], of_checkpoint["score"], atol=1e-4)
+        found.append(json.loads(out))
+    wanted = [float(line.split("\t")[2]) for line in rows.read_text().splitlines()[1:]]
+    answered = load(file_of("regression")).predict(TEXTS, SECONDS)["score"][:, 0]
+    assert (found[0]["task"], found[0]["rows"]) == ("regression", 20)
+    assert found[0]["spearman"] == pytest.approx(stats.spearmanr(answered, wanted).statistic)
+    assert found[1] == pytest.approx(found[0], abs=1e-3)
+
+
+def test_evaluate_scores_sets_of_labels(kerastx, file_of, tmp_path):
+    path = tmp_path / "sets.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "labels": ["red", "blue"]}) + "\n" for text in TEXTS))
+    code, out, err = kerastx("evaluate", file_of("multi_label"), "--data", path, "--json")
+    assert code == 0, err
+    given = load(file_of("multi_label")).predict_probabilities(TEXTS) >= 0.5
+    hits = given[:, [0, 2]].sum()
+    assert json.loads(out)["micro_f1"] == pytest.approx(2 * hits / (given.sum() + 2 * len(TEXTS)))
 
 
 def test_evaluate_refuses_vectors(kerastx, folder_of, file_of, pair_rows):

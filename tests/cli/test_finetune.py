@@ -34,7 +34,9 @@ def letter_rows(count=240):
 
 
 def finetune(verb, *options):
-    main(["finetune", verb, *FAST, *map(str, options)])
+    with pytest.raises(SystemExit) as done:
+        main(["finetune", verb, *FAST, *map(str, options)])
+    assert done.value.code == 0
 
 
 def result(capsys):
@@ -43,7 +45,7 @@ def result(capsys):
 
 def error(capsys, verb, *options):
     with pytest.raises(SystemExit) as stopped:
-        finetune(verb, *options)
+        main(["finetune", verb, *FAST, *map(str, options)])
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     return stopped.value.code, lines[-1] if lines else ""
 
@@ -194,7 +196,7 @@ def test_class_weights_move_the_decision(tmp_path, capsys):
         (["--freeze", "1", "--lora-rank", "2"], 2, "--lora-rank freezes the encoder already"),
         (["--layer-decay", "1.5"], 2, "the layer decay must be in (0, 1], got 1.5"),
         (["--freeze", "9"], 2, "expected 0 to 2 frozen encoder blocks, got 9"),
-        (["--max-length", "400"], 1, "max_length must be in [3, 20], got 400"),
+        (["--max-length", "400"], 2, "max_length must be in [3, 20], got 400"),
     ],
 )
 def test_options_that_do_not_fit(tmp_path, capsys, options, code, message):
@@ -208,7 +210,7 @@ def test_options_that_do_not_fit(tmp_path, capsys, options, code, message):
 def test_both_multi_label_and_regression(tmp_path):
     train = write_rows(tmp_path / "train.tsv", letter_rows(40))
     with pytest.raises(SystemExit) as stopped:
-        finetune("classify", "--train", train, "--multi-label", "--regression", "--output", tmp_path / "out")
+        main(["finetune", "classify", *FAST, "--train", str(train), "--multi-label", "--regression", "--output", "out"])
     assert stopped.value.code == 2
 
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
 from kerastx.errors import CheckpointError
-from kerastx.runtime.results import answers
+from kerastx.runtime.results import OUTPUTS, answers
 
 ANSWERING_TASKS = (*TEXT_TASKS, "embedding")
 
@@ -33,6 +33,9 @@ def predict(
     """
     if checkpoint.task not in ANSWERING_TASKS:
         raise CheckpointError(f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune")
+    if not texts:
+        widths = {"score": 1, "vector": checkpoint.config.hidden_dim}
+        return {name: np.zeros((0, widths.get(name, len(checkpoint.labels))), "f") for name in OUTPUTS[checkpoint.task]}
     encodings = checkpoint.tokenizer.encode_batch(list(texts), pairs, max_length=checkpoint.max_length)
     order = sorted(range(len(encodings)), key=lambda row: len(encodings[row].token_ids))
     results: dict[str, np.ndarray] = {}

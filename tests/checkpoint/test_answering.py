@@ -1,0 +1,75 @@
+"""A checkpoint called on texts answers what its model does, in the order of the texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerastx.checkpoint.answering import predict
+from kerastx.checkpoint.huggingface import load_huggingface
+from kerastx.errors import CheckpointError
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+TEXTS = ["the cat", "a", "one two three four", "", "zzz zzz", "c a t s"]
+
+
+def alone(checkpoint, text, pair=None):
+    inputs = checkpoint.tokenizer.pad([checkpoint.tokenizer.encode(text, pair, max_length=checkpoint.max_length)])
+    return checkpoint.model.predict_on_batch(inputs)
+
+
+@pytest.mark.parametrize("pairs", [None, TEXTS[::-1]])
+def test_each_text_answers_as_it_does_alone(pairs):
+    checkpoint = load_huggingface(GOLDEN / "bert-classifier")
+    found = predict(checkpoint, TEXTS, pairs, batch_size=2)
+    for row, text in enumerate(TEXTS):
+        logits = alone(checkpoint, text, pairs and pairs[row])["logits"][0]
+        np.testing.assert_allclose(found["logits"][row], logits, atol=1e-5)
+        probabilities = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(found["probabilities"][row], probabilities, atol=1e-5)
+
+
+def test_labels_and_numbers_in_words():
+    classifier = load_huggingface(GOLDEN / "bert-classifier")
+    answer = classifier("the cat")
+    logits = alone(classifier, "the cat")["logits"][0]
+    assert answer.label == ("bad", "fair", "good")[logits.argmax()]
+    assert classifier(TEXTS)[0].label == answer.label
+    both = load_huggingface(GOLDEN / "bert-multi-label")
+    expected = alone(both, "the cat")["logits"][0] > 0
+    assert set(both("the cat").labels) == {
+        name for name, is_right in zip(both.labels, expected, strict=True) if is_right
+    }
+    number = load_huggingface(GOLDEN / "bert-regression")
+    assert number("the cat").score == pytest.approx(float(alone(number, "the cat")["score"][0, 0]), abs=1e-5)
+
+
+def test_an_empty_second_text_is_a_pair_too():
+    checkpoint = load_huggingface(GOLDEN / "bert-classifier")
+    found = checkpoint("the cat", "").probabilities
+    logits = alone(checkpoint, "the cat", "")["logits"][0].astype("float64")
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert [found[name] for name in checkpoint.labels] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_a_text_and_several_pairs():
+    with pytest.raises(TypeError, match="expected a string as the pair of one text, got list"):
+        load_huggingface(GOLDEN / "bert-classifier")("a", ["b"])
+
+
+def test_no_texts():
+    checkpoint = load_huggingface(GOLDEN / "bert-classifier")
+    assert checkpoint([]) == []
+    assert {name: value.shape for name, value in predict(checkpoint, []).items()} == {
+        "logits": (0, 3),
+        "probabilities": (0, 3),
+    }
+
+
+@pytest.mark.parametrize("name", ["bert-model", "bert-masked-lm"])
+def test_a_task_without_answers(name):
+    checkpoint = load_huggingface(GOLDEN / name)
+    with pytest.raises(CheckpointError, match="checkpoint answers nothing; fine-tune it first: kerastx finetune"):
+        checkpoint("the cat")

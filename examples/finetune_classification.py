@@ -18,7 +18,7 @@ import kerastx
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="start", type=Path, required=True, help="pretrained checkpoint")
+    parser.add_argument("--from", dest="start", required=True, help="pretrained checkpoint, or any name of one")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--dev", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=3)

@@ -53,18 +53,20 @@ def draw_pretraining(rows: Rows, path: Path, *, title: str, results: Mapping[str
 
 
 def draw_finetuning(rows: Rows, path: Path, *, title: str) -> None:
-    """Draw loss, accuracy and learning rate; the dev values of rows that have "val_" names as points."""
+    """Draw loss, accuracy where there is one, and learning rate; "val_" names are of held-out rows, as points."""
     figure = new_figure(title, width=12, height=6)
     grid = figure.add_gridspec(3, 2)
     loss = figure.add_subplot(grid[:, 0])
     _curve(loss, rows, "loss", "train")
-    _dev_points(loss, rows, "val_loss")
-    _finish(loss, "Loss", "nats per text")
-    accuracy = figure.add_subplot(grid[:2, 1], sharex=loss)
-    _curve(accuracy, rows, "accuracy", "train", scale=100.0)
-    _dev_points(accuracy, rows, "val_accuracy", scale=100.0)
-    _finish(accuracy, "Accuracy", "% of the texts")
-    _draw_rate(figure.add_subplot(grid[2, 1], sharex=loss), rows)
+    _held_out_points(loss, rows, "val_loss")
+    has_accuracy = any("accuracy" in row for row in rows)
+    _finish(loss, "Loss", "nats per text" if has_accuracy else "squared error, in variances of the scores")
+    if has_accuracy:
+        accuracy = figure.add_subplot(grid[:2, 1], sharex=loss)
+        _curve(accuracy, rows, "accuracy", "train", scale=100.0)
+        _held_out_points(accuracy, rows, "val_accuracy", scale=100.0)
+        _finish(accuracy, "Accuracy", "% of the texts")
+    _draw_rate(figure.add_subplot(grid[2, 1] if has_accuracy else grid[:, 1], sharex=loss), rows)
     save_figure(figure, path)
 
 
@@ -94,10 +96,10 @@ def _series(rows: Rows, name: str, scale: float = 1.0) -> tuple[list[float], lis
     return [step for step, _ in found], [value for _, value in found]
 
 
-def _dev_points(axes: Any, rows: Rows, name: str, *, scale: float = 1.0) -> None:
+def _held_out_points(axes: Any, rows: Rows, name: str, *, scale: float = 1.0) -> None:
     steps, values = _series(rows, name, scale)
     if steps:
-        axes.plot(steps, values, color=COLORS["second"], linewidth=1.6, marker="o", markersize=6, label="dev")
+        axes.plot(steps, values, color=COLORS["second"], linewidth=1.6, marker="o", markersize=6, label="held out")
         axes.annotate(f"{values[-1]:.2f}" if scale == 1.0 else f"{values[-1]:.1f}", (steps[-1], values[-1]), (0, 8),
             textcoords="offset points", ha="right", fontsize=9, color=COLORS["second"])  # fmt: skip
 

@@ -20,7 +20,7 @@ from kerastx.checkpoint.store import (
 )
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
-from kerastx.cli.finetune_rows import DEV_FILE, class_weights, read_rows
+from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, class_weights, read_rows
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.teacher import load_teacher, teacher_logits
@@ -84,40 +84,17 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     keras.utils.set_random_seed(request.seed)
     with precision(resolve_precision(request.precision)):
         checkpoint = _initial_checkpoint(request, rows.train.label_names)
-    scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
     if request.lora_rank is not None:
         count = add_lora(checkpoint.model, rank=request.lora_rank, alpha=request.lora_alpha)
         say(f"LoRA: {count:,} of {checkpoint.model.count_params():,} weights are trained")
     freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
-    weights = class_weights(request.class_weights, rows.train)
-    teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
-    make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
-    batches = make(rows.train, seed=request.seed, weights=weights)
-    watched = None if rows.held_out is None else make(rows.held_out)
-    total = int(batches.cardinality()) * request.epochs // request.accumulate
     log = BatchLog(num_examples=len(rows.train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
-    finetune(
-        checkpoint.model,
-        batches,
-        task=request.task,
-        epochs=request.epochs,
-        learning_rate=request.learning_rate,
-        accumulate=request.accumulate,
-        layer_decay=request.layer_decay,
-        distillation=None
-        if teacher is None
-        else Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight),
-        held_out=watched,
-        patience=request.patience,
-        callbacks=[FitProgress("finetune", lambda: total), log],
-    )
+    _train(request, rows, checkpoint, log)
     times = {
         "train_seconds": time.monotonic() - wall - log.dev_seconds,
         "train_cpu_seconds": time.process_time() - cpu - log.dev_cpu_seconds,
     }
-    if scores is not None:
-        scores.restore(checkpoint.model)
     checkpoint = in_float32(checkpoint)
     save_checkpoint(request.output, checkpoint, force=request.force)
     record_finetuning(request.output, log.rows)
@@ -126,6 +103,31 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     if request.dev is None:
         write_labelled(request.output / DEV_FILE, rows.dev)
     return {**times, **_scores(checkpoint, rows.train, rows.dev)}
+
+
+def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint, log: BatchLog) -> None:
+    """Fit the model of `checkpoint` in place."""
+    scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
+    teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
+    make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
+    batches = make(rows.train, seed=request.seed, weights=class_weights(request.class_weights, rows.train))
+    total = int(batches.cardinality()) * request.epochs // request.accumulate
+    distillation = Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight)
+    finetune(
+        checkpoint.model,
+        batches,
+        task=request.task,
+        epochs=request.epochs,
+        learning_rate=request.learning_rate,
+        accumulate=request.accumulate,
+        layer_decay=request.layer_decay,
+        distillation=distillation if teacher else None,
+        held_out=None if rows.held_out is None else make(rows.held_out),
+        patience=request.patience,
+        callbacks=[FitProgress("finetune", lambda: total), log],
+    )
+    if scores is not None:
+        scores.restore(checkpoint.model)
 
 
 def _check_output(request: FinetuneRequest) -> None:

@@ -69,7 +69,8 @@ def describe(logs: dict[str, float]) -> str:
         "masked_lm_accuracy": "mlm acc",
         "next_sentence_accuracy": "nsp acc",
         "accuracy": "acc",
-        "val_accuracy": "dev acc",
+        "val_accuracy": "held-out acc",
+        "val_loss": "held-out loss",
         "tokens_per_second": "tok/s",
     }
     return "  ".join(f"{short} {logs[name]:.4g}" for name, short in names.items() if name in logs)

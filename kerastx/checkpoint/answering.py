@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
 from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
 from kerastx.errors import CheckpointError
 from kerastx.runtime.results import OUTPUTS, answers
@@ -63,8 +64,10 @@ def answer(checkpoint: Checkpoint, texts: str | Iterable[str], pairs: str | Iter
     if isinstance(texts, str):
         if pairs is not None and not isinstance(pairs, str):
             raise TypeError(f"expected a string as the pair of one text, got {type(pairs).__name__}.")
-        return answers(
-            checkpoint.task, checkpoint.labels, predict(checkpoint, [texts], None if pairs is None else [pairs])
-        )[0]
-    pairs = None if pairs is None else list(pairs)
-    return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, list(texts), pairs))
+        return answer(checkpoint, [texts], None if pairs is None else [pairs])[0]
+    texts, pairs = list(texts), None if pairs is None else list(pairs)
+    if checkpoint.task in MASKED_TASKS:
+        if pairs is not None:
+            raise ValueError(f"a {checkpoint.task} checkpoint takes single texts, got pairs.")
+        return fill_masks(checkpoint, texts)
+    return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, texts, pairs))

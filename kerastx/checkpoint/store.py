@@ -81,11 +81,11 @@ class Checkpoint:
             pairs: the second text of each, for a model that takes two.
 
         Returns:
-            `Classification`, `MultiLabel` or `Regression`, or for an embedding a unit vector float32 (D,); a list of
-            them for several texts.
+            `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for masked
+            words the five most probable `MaskedWord`s of each mask. A list of them for several texts.
 
         Raises:
-            CheckpointError: the task answers nothing for whole texts; fine-tune it first.
+            CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.
         """
         from kerastx.checkpoint.answering import answer
 

@@ -68,8 +68,29 @@ def test_no_texts():
     }
 
 
-@pytest.mark.parametrize("name", ["bert-model", "bert-masked-lm"])
-def test_a_task_without_answers(name):
-    checkpoint = load_huggingface(GOLDEN / name)
+def test_a_task_without_answers():
     with pytest.raises(CheckpointError, match="checkpoint answers nothing; fine-tune it first: kerastx finetune"):
+        load_huggingface(GOLDEN / "bert-model")("the cat")
+
+
+@pytest.mark.parametrize(("name", "mask"), [("bert-pretraining", "[MASK]"), ("roberta-masked-lm", "<mask>")])
+def test_words_for_masks(name, mask):
+    checkpoint = load_huggingface(GOLDEN / name)
+    found = checkpoint(f"a {mask} b {mask}")
+    assert [len(words) for words in found] == [5, 5]
+    encoding = checkpoint.tokenizer.encode_masked(f"a {mask} b {mask}")
+    positions = np.flatnonzero(encoding.token_ids == checkpoint.tokenizer.mask_id)
+    inputs = {**checkpoint.tokenizer.pad([encoding]), "masked_positions": positions[None].astype("int32")}
+    logits = checkpoint.model.predict_on_batch(inputs)["masked_lm"][0].astype("float64")
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    for words, row in zip(found, probabilities, strict=True):
+        assert [word.token for word in words] == [checkpoint.tokenizer.token(int(i)) for i in np.argsort(-row)[:5]]
+        assert [word.probability for word in words] == pytest.approx(sorted(row, reverse=True)[:5], rel=1e-4)
+
+
+def test_masks_are_asked_for():
+    checkpoint = load_huggingface(GOLDEN / "bert-masked-lm")
+    with pytest.raises(CheckpointError, match=r"expected \[MASK\] in the first 20 tokens of the text, found none"):
         checkpoint("the cat")
+    with pytest.raises(ValueError, match="takes single texts, got pairs"):
+        checkpoint("a [MASK]", "b")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kerastx.cli.options import Force, Json, LabelColumn, TextColumn
+from kerastx.cli.options import Force, Json, LabelColumn, PairColumn, TextColumn
 
 
 def inspect(
@@ -18,7 +18,11 @@ def inspect(
         Path | None, typer.Option("--from", help="Checkpoint, store or tokenizer.json that counts tokens.")
     ] = None,
     max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens that training keeps.")] = 128,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Two texts a row.")] = False,
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels: a|b, a,b or none.")] = False,
+    regression: Annotated[bool, typer.Option("--regression", help="The label is a number.")] = False,
     text_column: TextColumn = None,
+    pair_column: PairColumn = None,
     label_column: LabelColumn = None,
     png: Annotated[Path | None, typer.Option("--png", help="Draw it into this file too.")] = None,
     force: Force = False,
@@ -30,7 +34,17 @@ def inspect(
     """
     if (store is None) == (train is None):
         raise typer.BadParameter("give exactly one of STORE and --train")
-    labelled_only = {"--dev": dev, "--from": start, "--text-column": text_column, "--label-column": label_column}
+    if multi_label and regression:
+        raise typer.BadParameter("choose one of --multi-label and --regression")
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    labelled_only: dict[str, object] = {
+        "--dev": dev,
+        "--from": start,
+        "--pairs": pairs or None,
+        "--multi-label": multi_label or None,
+    }
+    labelled_only |= {"--regression": regression or None}
+    labelled_only |= {f"--{name.replace('_', '-')}": value for name, value in columns.items()}
     if store is not None and (given := [name for name, value in labelled_only.items() if value is not None]):
         raise typer.BadParameter(f"{' and '.join(given)} is for labelled rows, not for a token store")
     if png is not None:
@@ -38,7 +52,15 @@ def inspect(
     if store is not None:
         report, text, draw = _store_report(store, max_length)
     elif train is not None:
-        report, text, draw = _labelled_report(train, dev, start, max_length, text_column, label_column)
+        report, text, draw = _labelled_report(
+            train,
+            dev,
+            start,
+            max_length=max_length,
+            pairs=pairs,
+            task="multi_label" if multi_label else "regression" if regression else "classification",
+            **columns,
+        )
     if png is not None:
         try:
             draw(png)
@@ -74,26 +96,15 @@ def _store_report(store: Path, max_length: int) -> tuple[dict[str, Any], str, An
 
 
 def _labelled_report(
-    train: Path,
-    dev: Path | None,
-    start: Path | None,
-    max_length: int,
-    text_column: str | None,
-    label_column: str | None,
+    train: Path, dev: Path | None, start: Path | None, **options: Any
 ) -> tuple[dict[str, Any], str, Any]:
     from kerastx.cli.inspect_text import labelled_text
     from kerastx.data.data_warnings import labelled_warnings
     from kerastx.data.labelled_report import report_labelled
     from kerastx.text.tokenizer import Tokenizer
 
-    report = report_labelled(
-        train,
-        dev,
-        tokenizer=None if start is None else Tokenizer.load(start),
-        max_length=max_length,
-        text_column=text_column,
-        label_column=label_column,
-    )
+    tokenizer = None if start is None else Tokenizer.load(start)
+    report = report_labelled(train, dev, tokenizer=tokenizer, **options)
     warnings = labelled_warnings(report)
 
     def draw(path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from kerastx.checkpoint.weights import file_sha256
@@ -12,7 +13,8 @@ from kerastx.errors import CheckpointError
 # What a checkpoint is read from; never pickles, never code.
 FILES = (
     "config.json",
-    "*.safetensors",
+    "model.safetensors",
+    "model-*.safetensors",
     "model.safetensors.index.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -20,6 +22,7 @@ FILES = (
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "added_tokens.json",
     "modules.json",
     "sentence_bert_config.json",
     "1_Pooling/config.json",
@@ -66,15 +69,32 @@ def hub_folder(name: str, *, revision: str | None = None) -> Path:
         name: OWNER/NAME.
         revision: branch, tag or commit; the main branch without it.
     """
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import HfApi, constants, errors, snapshot_download
 
+    at = f"{name}@{revision}" if revision else name
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        at = f"{name}@{revision}" if revision else name
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
+        if not any(folder.glob("model*.safetensors")) and not constants.HF_HUB_OFFLINE:
+            _refuse_pickles(at, HfApi().list_repo_files(name, revision=revision))
+        return folder
+    except (
+        errors.HTTPError,  # of the HTTP library: proxies, broken connections
+        errors.HFValidationError,
+        errors.IncompleteSnapshotError,
+        errors.CachedRepoTreeNotFoundError,
+        OSError,
+    ) as error:
         reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else type(error).__name__
         raise CheckpointError(
             f"{at}: there is no such folder here, and the Hugging Face Hub does not give it ({reason}); "
             "give the path of a downloaded folder, or go online"
         ) from error
+
+
+def _refuse_pickles(at: str, names: Sequence[str]) -> None:
+    pickled = [name for name in names if name.endswith((".bin", ".pt", ".h5", ".msgpack"))]
+    raise CheckpointError(
+        f"{at}: expected model.safetensors, found {pickled[0] if pickled else 'no weights'} on the Hub; pickles, which "
+        "can run code, are not read: load it with transformers and call "
+        "model.save_pretrained(folder, safe_serialization=True), or ask for a revision with safetensors"
+    )

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from kerastx.checkpoint.huggingface_config import (
+    check_masked_lm,
     encoder_config,
     family_named,
     family_of,
@@ -22,10 +23,11 @@ from kerastx.checkpoint.huggingface_config import (
     labels_of,
     task_of,
 )
-from kerastx.checkpoint.huggingface_names import FAMILIES, Family, Rule, rules
+from kerastx.checkpoint.huggingface_names import FAMILIES, Family, Rule, check_sizes, rules, with_padding
+from kerastx.checkpoint.json_files import read_json_object
 from kerastx.checkpoint.store import TASKS, TEXT_TASKS, Checkpoint, build_model, replace_folder, write_json
 from kerastx.checkpoint.tensors import SINGLE, read_tensors
-from kerastx.checkpoint.weights import weight_arrays
+from kerastx.checkpoint.weights import non_finite_weights, weight_arrays
 from kerastx.errors import CheckpointError, DataError
 from kerastx.models.config import EncoderConfig
 from kerastx.text.huggingface_files import read_huggingface_tokenizer
@@ -39,10 +41,10 @@ _NO_SEGMENTS = "input_embeddings/segments"
 def is_huggingface(folder: Path) -> bool:
     """Whether a folder holds a config.json of a Hugging Face model."""
     try:
-        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        values = read_json_object(folder / "config.json")
+    except CheckpointError:
         return False
-    return isinstance(values, dict) and "format" not in values and ("model_type" in values or "architectures" in values)
+    return "format" not in values and ("model_type" in values or "architectures" in values)
 
 
 def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> Checkpoint:
@@ -57,30 +59,54 @@ def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> C
             over, misshapen, not finite; all of these are named together.
     """
     folder = Path(folder)
-    values = _read_json(folder / "config.json")
+    values = read_json_object(folder / "config.json")
     try:
-        arrays, wrong = read_tensors(folder)
-        family = family_of(values)
-        arrays = {_plain_name(name, family): array for name, array in arrays.items()}
-        config = encoder_config(values, arrays)
-        task = _checked_task(task, values, arrays, folder)
-        labels = labels_of(values) if task in ("classification", "multi_label") else ()
-        tokenizer = read_huggingface_tokenizer(folder, segments=config.num_segments > 1)
-        model = build_model(task, config, labels)
-        left_out = _assign(model, _Source(family, config, task, arrays, wrong))
-        return Checkpoint(
-            model=model,
-            tokenizer=tokenizer,
-            config=config,
-            task=task,
-            labels=labels,
-            max_length=_max_length(folder, config),
-            path=folder,
-            left_out=left_out,
-        )
+        return _load(folder, values, task)
     except (CheckpointError, ValueError, TypeError, DataError) as error:
         message = str(error)
         raise CheckpointError(message if message.startswith(str(folder)) else f"{folder}: {message}") from error
+
+
+def _load(folder: Path, values: dict[str, Any], task: str | None) -> Checkpoint:
+    family = family_of(values)
+    arrays, outside, wrong = _plain_names(*read_tensors(folder), family)
+    config = encoder_config(values, family, arrays)
+    task = _checked_task(task, values, arrays, folder)
+    labels = labels_of(values) if task in ("classification", "multi_label") else ()
+    check_masked_lm(values, family, config, task)
+    check_sizes(config, family, arrays)
+    tokenizer = read_huggingface_tokenizer(folder, segments=config.num_segments > 1)
+    if task in TEXT_TASKS and f"{family.classifier}.weight" in arrays:
+        count = len(arrays[f"{family.classifier}.weight"])
+        if count != (len(labels) or 1):
+            raise CheckpointError(f"{family.classifier}.weight has {count} rows, config.json {len(labels) or 1} labels")
+    model = build_model(task, config, labels)
+    left_out = _assign(model, _Source(family, config, task, arrays, wrong, outside))
+    return Checkpoint(
+        model=model,
+        tokenizer=tokenizer,
+        config=config,
+        task=task,
+        labels=labels,
+        max_length=_max_length(folder, config),
+        path=folder,
+        left_out=left_out,
+    )
+
+
+def _plain_names(
+    arrays: dict[str, np.ndarray], wrong: list[str], family: Family
+) -> tuple[dict[str, np.ndarray], set[str], list[str]]:
+    """Return the arrays without prefix, the names that stand outside of a prefixed encoder, and what is wrong."""
+    plain: dict[str, np.ndarray] = {}
+    has_prefix = any(name.startswith(family.prefix) for name in arrays)
+    outside = {_plain_name(name, family) for name in arrays if has_prefix and not name.startswith(family.prefix)}
+    for name, array in arrays.items():
+        short = _plain_name(name, family)
+        if short in plain:
+            wrong = [*wrong, f"{name} is there under another name too"]
+        plain[short] = array
+    return plain, outside, wrong
 
 
 def _plain_name(name: str, family: Family) -> str:
@@ -104,11 +130,19 @@ def _checked_task(task: str | None, values: dict[str, Any], arrays: dict[str, np
 
 
 def _pools_by_mean(folder: Path) -> bool:
-    """Whether a folder says, as sentence-transformers does, that the mean of the states is the text's vector."""
-    if not (folder / "modules.json").is_file():
+    """Whether a folder says, as sentence-transformers does, that the mean of the states, as a unit, is the vector."""
+    modules = folder / "modules.json"
+    if not modules.is_file():
         return False
+    try:
+        kinds = [str(module["type"]).rpartition(".")[2] for module in json.loads(modules.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckpointError(f"{modules}: expected a list of modules with a type") from error
     pooling = folder / "1_Pooling" / "config.json"
-    return pooling.is_file() and bool(_read_json(pooling).get(_MEAN_POOLING))
+    if kinds != ["Transformer", "Pooling", "Normalize"] or not pooling.is_file():
+        return False  # another recipe: the bare encoder is right for any
+    modes = {name for name, value in read_json_object(pooling).items() if name.startswith("pooling_mode_") and value}
+    return modes == {_MEAN_POOLING}
 
 
 @dataclass
@@ -118,6 +152,7 @@ class _Source:
     task: str
     arrays: dict[str, np.ndarray]
     wrong: list[str]
+    outside: set[str]
 
 
 def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
@@ -137,6 +172,7 @@ def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
     used = {name for rule in table for name in rule.theirs}
     others = set(arrays) - used - set(source.family.copies) - set(source.family.buffers)
     known = {name for task in TASKS for rule in _rules_or_none(source, task) for name in rule.theirs}
+    known |= source.outside if source.task == "encoder" else set()
     left_out = {name for name in others if name in known or name.startswith(source.family.left_out or "\0")}
     wrong += [f"{name} is not part of the model" for name in sorted(others - left_out)]
     if wrong:
@@ -149,6 +185,8 @@ def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
 def _rules_or_none(source: _Source, task: str) -> list[Rule]:
     with_pooler = EncoderConfig.from_dict({**source.config.to_dict(), "has_pooler": bool(source.family.pooler)})
     if task == "pretraining" and not source.family.next_sentence:
+        return []
+    if task in TEXT_TASKS and not (source.family.classifier_pooler or source.family.pooler):
         return []
     return rules(source.family, with_pooler, task)
 
@@ -167,14 +205,16 @@ def _untie(source: _Source) -> list[str]:
 
 
 def _shape_problems(rule: Rule, shape: tuple[int, ...], arrays: dict[str, np.ndarray]) -> list[str]:
-    expected = rule.to_theirs(np.broadcast_to(np.float32(0), shape))
-    return [
-        f"{name} is missing"
-        if name not in arrays
-        else f"{name} has shape {tuple(arrays[name].shape)}, expected {tuple(array.shape)}"
-        for name, array in zip(rule.theirs, expected, strict=True)
-        if name not in arrays or arrays[name].shape != array.shape
-    ]
+    problems = []
+    for name, array in zip(rule.theirs, rule.to_theirs(np.broadcast_to(np.float32(0), shape)), strict=True):
+        found = arrays.get(name)
+        if found is None:
+            problems.append(f"{name} is missing")
+        elif found.shape != array.shape:
+            problems.append(f"{name} has shape {tuple(found.shape)}, expected {tuple(array.shape)}")
+        elif found.dtype != np.float32:
+            problems.append(f"{name} is {found.dtype}, expected float16, bfloat16, float32 or float64")
+    return problems
 
 
 def _max_length(folder: Path, config: EncoderConfig) -> int:
@@ -182,22 +222,10 @@ def _max_length(folder: Path, config: EncoderConfig) -> int:
     wishes = [config.max_sequence_length]
     for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
         if (folder / name).is_file():
-            wish = _read_json(folder / name).get(key)
+            wish = read_json_object(folder / name).get(key)
             if isinstance(wish, int) and wish >= 3:  # transformers writes 1e30 for "any"
                 wishes.append(wish)
     return min(wishes)
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{file}: there is no such file") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file}: not readable JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(f"{file}: expected a JSON object")
-    return values
 
 
 def save_huggingface(
@@ -215,19 +243,22 @@ def save_huggingface(
         CheckpointError: the encoder has another form, or the folder exists or cannot be written.
     """
     path = Path(path)
-    if path.exists() and not (force and (is_huggingface(path) or not any(path.iterdir()))):
+    if broken := non_finite_weights(checkpoint.model):
+        raise CheckpointError(f"{path}: {len(broken)} weights hold NaN or infinity, first {broken[0]}; not written")
+    if path.exists() and not (force and path.is_dir() and (is_huggingface(path) or not any(path.iterdir()))):
         way_out = "not a Hugging Face model; it is not replaced" if force else "choose another output or use --force"
         raise CheckpointError(f"{path} exists; {way_out}")
-    kind = family_named(checkpoint.config, family or _kind_of(checkpoint.tokenizer, checkpoint.config))
+    kind = family_named(checkpoint.config, checkpoint.task, family or _kind_of(checkpoint.tokenizer, checkpoint.config))
+    pad_id = checkpoint.tokenizer.pad_id
+    their = with_padding(FAMILIES[kind], pad_id)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_file(_their_arrays(checkpoint, FAMILIES[kind]), temporary / SINGLE, metadata={"format": "pt"})
+        save_file(_their_arrays(checkpoint, their), temporary / SINGLE, metadata={"format": "pt"})
         write_huggingface_tokenizer(temporary, checkpoint.tokenizer, model_max_length=checkpoint.max_length)
         if checkpoint.task == "embedding":
             _write_pooling(temporary, checkpoint)
-        pad_id = checkpoint.tokenizer.pad_id
         values = huggingface_config(kind, checkpoint.config, checkpoint.task, checkpoint.labels, pad_id=pad_id)
         write_json(temporary / "config.json", values)
         replace_folder(temporary, path)

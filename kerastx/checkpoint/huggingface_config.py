@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from kerastx.checkpoint.huggingface_names import FAMILIES, FAMILY_OF, Family
+from kerastx.checkpoint.huggingface_names import FAMILIES, FAMILY_OF, Family, with_padding
 from kerastx.errors import CheckpointError
 from kerastx.models.config import EncoderConfig
 
@@ -44,26 +44,36 @@ _EPSILON = {"bert": 1e-12, "distilbert": 1e-12, "roberta": 1e-12, "electra": 1e-
 def family_of(values: dict[str, Any]) -> Family:
     """Return the family of a config.json; CheckpointError for a foreign one."""
     name = values.get("model_type")
-    if name not in FAMILY_OF:
+    if not isinstance(name, str) or name not in FAMILY_OF:
         raise CheckpointError(f"model_type {name!r} is none of {', '.join(FAMILY_OF)}")
-    return FAMILIES[FAMILY_OF[name]]
+    architectures = values.get("architectures")
+    if architectures is not None and not (
+        isinstance(architectures, list) and all(isinstance(entry, str) for entry in architectures)
+    ):
+        raise CheckpointError(f"config.json: expected a list of class names as architectures, got {architectures!r}")
+    family = FAMILIES[FAMILY_OF[name]]
+    pad_id = values.get("pad_token_id", 1)
+    if family.counts_padding and not (isinstance(pad_id, int) and pad_id >= 0):
+        raise CheckpointError(f"config.json: expected a token id as pad_token_id, got {pad_id!r}")
+    return with_padding(family, pad_id)
 
 
-def encoder_config(values: dict[str, Any], names: Collection[str]) -> EncoderConfig:
+def encoder_config(values: dict[str, Any], family: Family, names: Collection[str]) -> EncoderConfig:
     """Read the encoder's sizes.
 
     Args:
         values: of config.json.
+        family: of these values.
         names: of the arrays, without prefix: they tell whether there is a pooler.
     """
-    family = family_of(values)
     kind = FAMILY_OF[values["model_type"]]
     _refuse_unknown_forms(values)
     sizes = _DISTILBERT_SIZES if kind == "distilbert" else _SIZES
     if missing := [theirs for theirs in sizes.values() if theirs not in values]:
         raise CheckpointError(f"config.json lacks {', '.join(missing)}")
     found = {ours: values[theirs] for ours, theirs in sizes.items()}
-    found["max_sequence_length"] -= family.skipped_positions
+    if family.skipped_positions and isinstance(found["max_sequence_length"], int):
+        found["max_sequence_length"] -= family.skipped_positions
     activation = values.get("activation" if kind == "distilbert" else "hidden_act", "gelu")
     if activation not in ACTIVATIONS:
         raise CheckpointError(f"the activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
@@ -80,6 +90,16 @@ def encoder_config(values: dict[str, Any], names: Collection[str]) -> EncoderCon
         has_pooler=bool(family.pooler) and f"{family.pooler}.weight" in names,
         pooler_activation=family.pooler_activation,
     )
+
+
+def check_masked_lm(values: dict[str, Any], family: Family, config: EncoderConfig, task: str) -> None:
+    """Raise CheckpointError for a masked-LM head whose activation is not the encoder's: ours has one for both."""
+    of_head = family.masked_lm_activation or config.activation
+    if task in ("masked_lm", "pretraining") and of_head != config.activation:
+        raise CheckpointError(
+            f"the masked-LM head of {values['model_type']} computes {of_head}, its encoder {config.activation}: "
+            'not supported; task="encoder" loads it without the head'
+        )
 
 
 def _refuse_unknown_forms(values: dict[str, Any]) -> None:
@@ -131,7 +151,7 @@ def labels_of(values: dict[str, Any]) -> tuple[str, ...]:
         raise CheckpointError(f"config.json: id2label has the key {error}, expected numbers") from error
 
 
-def family_named(config: EncoderConfig, name: str | None = None) -> str:
+def family_named(config: EncoderConfig, task: str, name: str | None = None) -> str:
     """Return which of BERT, DistilBERT and RoBERTa a config of ours can be written as.
 
     Raises:
@@ -144,11 +164,17 @@ def family_named(config: EncoderConfig, name: str | None = None) -> str:
     ]
     if config.norm != "post-norm" or config.embedding_dim is not None or config.share_layers:
         fits = []
+    if task == "pretraining":
+        fits = [kind for kind in fits if FAMILIES[kind].next_sentence]
+    if task in ("masked_lm", "pretraining"):
+        fits = [kind for kind in fits if FAMILIES[kind].masked_lm_activation in (None, config.activation)]
+    if task == "encoder" and config.has_pooler:
+        fits = [kind for kind in fits if FAMILIES[kind].pooler]
     if name is None and fits:
         return fits[-1] if config.num_segments == 1 else fits[0]
     if name not in fits:
         raise CheckpointError(
-            f"this encoder cannot be written as {name or 'BERT, DistilBERT or RoBERTa'}: norm={config.norm}, "
+            f"this {task} model cannot be written as {name or 'BERT, DistilBERT or RoBERTa'}: norm={config.norm}, "
             f"embedding_dim={config.embedding_dim}, share_layers={config.share_layers}, "
             f"num_segments={config.num_segments}, pooler_activation={config.pooler_activation}"
             + (f"; it can be {', '.join(fits)}" if fits else "")
@@ -160,7 +186,7 @@ def huggingface_config(
     kind: str, config: EncoderConfig, task: str, labels: tuple[str, ...], *, pad_id: int
 ) -> dict[str, Any]:
     """Return the values of config.json for an encoder of ours with the head of `task`."""
-    family = FAMILIES[kind]
+    family = with_padding(FAMILIES[kind], pad_id)
     sizes = _DISTILBERT_SIZES if kind == "distilbert" else _SIZES
     values: dict[str, Any] = {theirs: getattr(config, ours) for ours, theirs in sizes.items()}
     values["max_position_embeddings"] += family.skipped_positions

@@ -6,11 +6,13 @@ A linear map is theirs as `weight` (out, in) and `bias`, ours as `kernel` (in, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from kerastx.errors import CheckpointError
 from kerastx.models.config import EncoderConfig
 
 # How the arrays of a rule become ours.
@@ -66,7 +68,11 @@ class Family:
         classifier: the last map of a classification head.
         next_sentence: head of the pretraining, "" where there is none.
         left_out: beginnings of names of heads that we have no use for.
-        skipped_positions: rows of the position table before the first token's.
+        counts_padding: positions begin behind the padding id, as in RoBERTa.
+        skipped_positions: rows of the position table before the first token's; see `with_padding`.
+        pooler_activation: of a classification head.
+        masked_lm_activation: of the masked-LM head where it is not the encoder's.
+        buffers: arrays that are no weights.
     """
 
     prefix: str
@@ -82,8 +88,10 @@ class Family:
     pooler: str = "pooler.dense"
     next_sentence: str = ""
     left_out: tuple[str, ...] = ()
+    counts_padding: bool = False
     skipped_positions: int = 0
     pooler_activation: str = "tanh"
+    masked_lm_activation: str | None = None
     buffers: tuple[str, ...] = field(default=("embeddings.position_ids", "embeddings.token_type_ids"))
 
 
@@ -112,6 +120,8 @@ _ALBERT_BLOCK = {
     "feed_forward/contraction": _ALBERT + "ffn_output",
     "feed_forward_norm": _ALBERT + "full_layer_layer_norm",
 }
+# More than any published model has: a config is a file like any other.
+MOST_LAYERS, MOST_SEGMENTS = 1000, 100_000
 WORDS = "embeddings.word_embeddings.weight"
 POSITIONS = "embeddings.position_embeddings.weight"
 
@@ -143,7 +153,8 @@ FAMILIES = {
         copies={"lm_head.decoder.weight": WORDS, "lm_head.decoder.bias": "lm_head.bias"},
         classifier="classifier.out_proj",
         classifier_pooler="classifier.dense",
-        skipped_positions=2,
+        counts_padding=True,
+        masked_lm_activation="gelu",
     ),
     "electra": Family(
         prefix="electra.",
@@ -156,6 +167,7 @@ FAMILIES = {
         embedding_projection="embeddings_project",
         pooler="",
         pooler_activation="gelu",
+        masked_lm_activation="gelu",
         left_out=("discriminator_predictions.",),
     ),
     "albert": Family(
@@ -171,6 +183,42 @@ FAMILIES = {
 }
 # Other names of the same thing.
 FAMILY_OF = {**{name: name for name in FAMILIES}, "xlm-roberta": "roberta", "camembert": "roberta"}
+
+
+def with_padding(family: Family, pad_id: int) -> Family:
+    """Return the family for a model whose padding has this id: RoBERTa's positions begin behind it."""
+    return dataclasses.replace(family, skipped_positions=pad_id + 1 if family.counts_padding else 0)
+
+
+def check_sizes(config: EncoderConfig, family: Family, arrays: Mapping[str, np.ndarray]) -> None:
+    """Compare what decides the size of a model with its arrays, before anything of that size is made.
+
+    Raises:
+        CheckpointError: they disagree.
+    """
+    query = next(iter(family.block.values())).partition("|")[0].replace("{i}", "0") + ".weight"
+    narrow = config.embedding_dim or config.hidden_dim
+    expected = {
+        WORDS: (config.vocabulary_size, narrow),
+        POSITIONS: (config.max_sequence_length + family.skipped_positions, narrow),
+        query: (config.hidden_dim, config.hidden_dim),
+        family.block["feed_forward/expansion"].replace("{i}", "0") + ".weight": (
+            config.intermediate_dim,
+            config.hidden_dim,
+        ),
+    }
+    wrong = [
+        f"{name} has shape {tuple(arrays[name].shape)}, expected {shape}"
+        for name, shape in expected.items()
+        if name in arrays and tuple(arrays[name].shape) != shape
+    ]
+    wrong += [f"{name} is missing" for name in expected if name not in arrays]
+    if not config.share_layers and config.num_layers > len(arrays):
+        wrong.append(f"there are {len(arrays)} arrays, too few for {config.num_layers} layers")
+    if config.num_layers > MOST_LAYERS or config.num_segments > MOST_SEGMENTS:
+        wrong.append(f"{config.num_layers} layers and {config.num_segments} segments are no model")
+    if wrong:
+        raise CheckpointError(f"config.json and the weights disagree, {len(wrong)} mismatches: {'; '.join(wrong)}")
 
 
 def rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
@@ -210,6 +258,8 @@ def _head_rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
 
 
 def _linear(ours: str, theirs: str) -> list[Rule]:
+    if not theirs:
+        raise CheckpointError(f"models of this family have no {ours}")
     names = _alternatives(theirs)
     joined = len(names) > 1
     return [

@@ -34,7 +34,7 @@ def weight_files(folder: Path) -> list[Path]:
         raise CheckpointError(f"{folder}: expected {SINGLE} or {INDEX}, found neither")
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{index}: expected a weight_map of array names to files") from error
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or name.startswith("."):
@@ -72,7 +72,7 @@ def _read_file(file: Path):
                 else:
                     array = tensors.get_tensor(name)
                 yield name, *_as_float32(array)
-    except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file}: not a readable safetensors file: {error}") from error
 
 

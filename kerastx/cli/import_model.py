@@ -30,7 +30,7 @@ def import_model(
 ) -> None:
     """Read a model, account for each of its arrays, and write it as a checkpoint.
 
-    Example: `kerastx import google/electra-small-discriminator --output build/electra`
+    Example: `kerastx import google-bert/bert-base-uncased --output build/bert`
     """
     import_tensorflow("train")
     from dataclasses import replace

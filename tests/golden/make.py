@@ -65,6 +65,7 @@ MODELS = {
     "roberta-model": ("RobertaModel", ROBERTA),
     "roberta-masked-lm": ("RobertaForMaskedLM", ROBERTA),
     "roberta-classifier": ("RobertaForSequenceClassification", {**ROBERTA, **THREE}),
+    "roberta-padding-0": ("RobertaModel", {**ROBERTA, "pad_token_id": 0, "bos_token_id": 1}),
     "electra-discriminator": ("ElectraForPreTraining", {**SIZES, **POSITIONS, **NARROW}),
     "electra-masked-lm": ("ElectraForMaskedLM", {**SIZES, **POSITIONS, **NARROW}),
     "electra-classifier": ("ElectraForSequenceClassification", {**SIZES, **POSITIONS, **THREE, "embedding_size": 16}),

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from kerastx.checkpoint.store import Checkpoint
 
 
+KERAS_NLP = "keras-nlp:"
+
+
 def load(
     source: str | os.PathLike[str], *, task: str | None = None, revision: str | None = None, threads: int = 1
 ) -> Any:
@@ -42,25 +45,32 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Open what `load` opens, but for files."""
     from kerastx.checkpoint import hub, huggingface, store
+    from kerastx.errors import CheckpointError
 
     name = os.fspath(source)
-    if name.startswith("keras-nlp:"):
+    if name.startswith(KERAS_NLP):
         from kerastx.checkpoint.keras_nlp import load_preset
 
-        return load_preset(name.removeprefix("keras-nlp:"))
-    if name.startswith(hub.INSTALLED):
+        checkpoint = load_preset(name.removeprefix(KERAS_NLP))
+    elif name.startswith(hub.INSTALLED):
         return huggingface.load_huggingface(hub.installed_folder(name.removeprefix(hub.INSTALLED)), task=task)
-    folder = Path(source)
-    if not folder.exists() and hub.is_hub_id(name):
-        folder = hub.hub_folder(name, revision=revision)
-    if huggingface.is_huggingface(folder):
-        return huggingface.load_huggingface(folder, task=task)
-    checkpoint = store.load_checkpoint(folder)
+    elif _is_on_the_hub(name):
+        return huggingface.load_huggingface(hub.hub_folder(name, revision=revision), task=task)
+    elif huggingface.is_huggingface(Path(source)):
+        return huggingface.load_huggingface(source, task=task)
+    else:
+        checkpoint = store.load_checkpoint(source)
     if task not in (None, checkpoint.task):
-        from kerastx.errors import CheckpointError
-
-        raise CheckpointError(f"{folder}: expected a {task} checkpoint, found one for {checkpoint.task}")
+        raise CheckpointError(f"{name}: expected a checkpoint for {task}, found one for {checkpoint.task}")
     return checkpoint
+
+
+def _is_on_the_hub(name: str) -> bool:
+    """Whether a name has the form of the Hub's and is no path: a mistyped build/clasifier is not asked for there."""
+    from kerastx.checkpoint.hub import is_hub_id
+
+    path = Path(name)
+    return is_hub_id(name) and not path.exists() and (path.parent == Path() or not path.parent.exists())
 
 
 def load_start(source: str | os.PathLike[str]) -> Checkpoint:

@@ -5,7 +5,7 @@ machine with only the runtime installed never meets keras or tensorflow.
 
     text and data   Tokenizer, prepare, open_store, pretraining_dataset, write_python_docs,
                     read_labelled, classification_dataset
-    models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier
+    models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier, add_lora
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics
     models of all   load: checkpoints, exported files, Hugging Face folders and names; call it on texts
     checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kerastx.data.store import open_store
     from kerastx.models.classifier import build_classifier
     from kerastx.models.config import EncoderConfig
+    from kerastx.models.lora import add_lora
     from kerastx.models.pretraining import build_pretrainer
     from kerastx.models.warm_start import start_from_counts
     from kerastx.sources import load
@@ -49,6 +50,7 @@ _HOMES = {
     "EncoderConfig": "kerastx.models.config:EncoderConfig",
     "Tokenizer": "kerastx.text.tokenizer:Tokenizer",
     "WarmupLinearDecay": "kerastx.training.schedules:WarmupLinearDecay",
+    "add_lora": "kerastx.models.lora:add_lora",
     "adamw": "kerastx.training.optimizers:adamw",
     "build_classifier": "kerastx.models.classifier:build_classifier",
     "build_pretrainer": "kerastx.models.pretraining:build_pretrainer",
@@ -76,6 +78,7 @@ __all__ = [
     "WarmupLinearDecay",
     "__version__",
     "adamw",
+    "add_lora",
     "build_classifier",
     "build_pretrainer",
     "classification_dataset",

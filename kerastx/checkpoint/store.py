@@ -78,7 +78,8 @@ class Checkpoint:
 
         Args:
             texts: a string, or several.
-            pairs: the second text of each, for a model that takes two.
+            pairs: the second text of each, in the same form. A checkpoint with `pair` needs them; one without takes
+                them too, because an imported model does not say whether it was trained on pairs.
 
         Returns:
             `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for masked
@@ -86,6 +87,8 @@ class Checkpoint:
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.
+            TypeError: anything but strings.
+            ValueError: pairs are missing, not as many as the texts, or given where words for masks are found.
         """
         from kerastx.checkpoint.answering import answer
 

@@ -164,7 +164,7 @@ def is_replaceable(path: Path) -> bool:
         return False
     try:
         values = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return not any(path.iterdir())
     return isinstance(values, dict) and values.get("format") == FORMAT
 
@@ -223,13 +223,33 @@ def read_config(path: str | os.PathLike) -> dict[str, Any]:
         raise CheckpointError(f"{path}: not a checkpoint, it has no config.json{way_out}")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: not readable JSON: {error}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise CheckpointError(f'{file}: expected "format": "{FORMAT}"; this is another program\'s file')
+        raise CheckpointError(f'{file}: expected "format": "{FORMAT}"; {_foreign(path, values)}')
     if not isinstance(values.get("version"), int) or values["version"] > VERSION:
         raise CheckpointError(f"{file}: version {values.get('version')!r} is newer than {VERSION}; update kerastx")
+    if problem := _wrong_types(values):
+        raise CheckpointError(f"{file}: {problem}")
     return values
+
+
+def _foreign(path: str | os.PathLike, values: Any) -> str:
+    if isinstance(values, dict) and "format" not in values and ("model_type" in values or "architectures" in values):
+        return f"this is a Hugging Face model; run: kerastx import {os.fspath(path)} --output DIR"
+    return "this is another program's file"
+
+
+def _wrong_types(values: dict[str, Any]) -> str:
+    """Return what is wrong with the values that no constructor checks, or nothing."""
+    labels, pair, digests = values.get("labels", []), values.get("pair", False), values.get("sha256", {})
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        return f'expected a list of strings as "labels", got {labels!r}'
+    if not isinstance(pair, bool):
+        return f'expected true or false as "pair", got {pair!r}'
+    if not isinstance(digests, dict):
+        return f'expected an object as "sha256", got {digests!r}'
+    return ""
 
 
 def load_checkpoint(path: str | os.PathLike) -> Checkpoint:

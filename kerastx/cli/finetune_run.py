@@ -108,9 +108,13 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
 def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint, log: BatchLog) -> None:
     """Fit the model of `checkpoint` in place."""
     scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
-    teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
+    teacher = None
+    if request.teacher is not None:
+        teacher = load_teacher(request.teacher, rows.train.label_names, pairs=rows.train.pairs is not None)
     make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
-    batches = make(rows.train, seed=request.seed, weights=class_weights(request.class_weights, rows.train))
+    # Held-out rows weigh the same: by plain accuracy the best pass would be the one that the weights moved least.
+    weights = class_weights(request.class_weights, rows.train)
+    batches = make(rows.train, seed=request.seed, weights=weights)
     total = int(batches.cardinality()) * request.epochs // request.accumulate
     distillation = Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight)
     finetune(
@@ -122,7 +126,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
         accumulate=request.accumulate,
         layer_decay=request.layer_decay,
         distillation=distillation if teacher else None,
-        held_out=None if rows.held_out is None else make(rows.held_out),
+        held_out=None if rows.held_out is None else make(rows.held_out, weights=weights),
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )

@@ -59,7 +59,7 @@ def load_checkpoint(
     if task not in (None, checkpoint.task):
         from kerastx.errors import CheckpointError
 
-        raise CheckpointError(f"{folder}: expected a {task} checkpoint, found one for {checkpoint.task}")
+        raise CheckpointError(f"{folder}: expected a checkpoint for {task}, found one for {checkpoint.task}")
     return checkpoint
 
 

@@ -139,10 +139,7 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
         CheckpointError: the folder exists and `force` is not set, or it cannot be written.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise CheckpointError(f"{path} exists; choose another output or use --force")
-    if not is_replaceable(path):
-        raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
+    check_output(path, force=force)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
@@ -154,6 +151,14 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return path
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Check what `save_checkpoint` will, before the work: CheckpointError where it would not write."""
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists; choose another output or use --force")
+    if not is_replaceable(path):
+        raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
 
 
 def is_replaceable(path: Path) -> bool:

@@ -14,8 +14,8 @@ from kerastx.checkpoint.answering import predict
 from kerastx.checkpoint.store import (
     Checkpoint,
     build_model,
+    check_output,
     in_float32,
-    is_replaceable,
     save_checkpoint,
 )
 from kerastx.checkpoint.weights import transfer_weights
@@ -27,7 +27,6 @@ from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData
 from kerastx.data.writers import write_labelled
-from kerastx.errors import CheckpointError
 from kerastx.models.config import with_dropout
 from kerastx.models.lora import add_lora
 from kerastx.sources import load_start
@@ -135,10 +134,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
 
 
 def _check_output(request: FinetuneRequest) -> None:
-    if request.output.exists() and not request.force:
-        raise CheckpointError(f"{request.output} exists; choose another output or use --force")
-    if not is_replaceable(request.output):
-        raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
+    check_output(request.output, force=request.force)
     if request.teacher is not None and request.task != "classification":
         raise ValueError("--teacher is for classification; a regression and --multi-label have no teacher yet.")
     if request.freeze and request.lora_rank is not None:

@@ -223,6 +223,7 @@ def test_class_weights_move_the_decision(tmp_path, capsys):
             "expected balanced or LABEL=WEIGHT of the labels early, late, got 'early=x'",
         ),
         (["--class-weights", "nope=2"], 1, "got 'nope=2'"),
+        (["--class-weights", "early=0,late=0"], 1, "expected a weight above 0 for some label, got 0 for all"),
         (["--regression", "--class-weights", "balanced"], 1, "expected a number, got 'late'"),
         (["--multi-label", "--teacher", "x"], 2, "--teacher is for classification"),
         (["--freeze", "1", "--lora-rank", "2"], 2, "--lora-rank freezes the encoder already"),

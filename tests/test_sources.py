@@ -9,7 +9,8 @@ import pytest
 
 import kerastx
 from kerastx.checkpoint.huggingface import load_huggingface
-from kerastx.checkpoint.store import Checkpoint, save_checkpoint
+from kerastx.checkpoint.store import TASKS, Checkpoint, save_checkpoint
+from kerastx.cli.import_model import Task
 from kerastx.errors import ArtifactError, CheckpointError
 from kerastx.sources import load_start
 
@@ -43,6 +44,10 @@ def test_a_checkpoint_of_ours(tmp_path):
     assert kerastx.load(folder).labels == ("bad", "fair", "good")
     with pytest.raises(CheckpointError, match="expected a checkpoint for encoder, found one for classification"):
         kerastx.load(folder, task="encoder")
+
+
+def test_the_command_line_offers_every_task():
+    assert {task.value for task in Task} == set(TASKS)
 
 
 def test_a_name_of_the_hub(asked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
 from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
 from kerastx.errors import CheckpointError
 from kerastx.runtime.results import OUTPUTS, answers
+from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
 
 ANSWERING_TASKS = (*TEXT_TASKS, "embedding")
 
 
 def predict(
-    checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | None = None, *, batch_size: int = 32
+    checkpoint: Checkpoint, texts: Iterable[str], pairs: Iterable[str] | None = None, *, batch_size: int = 32
 ) -> dict[str, np.ndarray]:
     """Return the outputs for each text, in order; texts of like length run together.
 
@@ -31,13 +32,18 @@ def predict(
 
     Raises:
         CheckpointError: the checkpoint is of another task.
+        TypeError: anything but strings.
+        ValueError: pairs are missing, or not as many as the texts.
     """
     if checkpoint.task not in ANSWERING_TASKS:
         raise CheckpointError(f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune")
-    if not texts:
+    if checkpoint.pair and pairs is None:
+        raise ValueError("this checkpoint answers pairs of texts: give the second ones as pairs.")
+    texts, pairs = checked_texts(texts), checked_pairs(pairs)
+    encodings = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
+    if not encodings:
         widths = {"score": 1, "vector": checkpoint.config.hidden_dim}
         return {name: np.zeros((0, widths.get(name, len(checkpoint.labels))), "f") for name in OUTPUTS[checkpoint.task]}
-    encodings = checkpoint.tokenizer.encode_batch(list(texts), pairs, max_length=checkpoint.max_length)
     order = sorted(range(len(encodings)), key=lambda row: len(encodings[row].token_ids))
     results: dict[str, np.ndarray] = {}
     for start in range(0, len(order), batch_size):
@@ -59,15 +65,12 @@ def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str,
     return outputs
 
 
-def answer(checkpoint: Checkpoint, texts: str | Iterable[str], pairs: str | Iterable[str] | None = None) -> Any:
+def answer(checkpoint: Checkpoint, texts: Any, pairs: Any = None) -> Any:
     """Return the result of a text, or the list of results of several; see `Checkpoint.__call__`."""
-    if isinstance(texts, str):
-        if pairs is not None and not isinstance(pairs, str):
-            raise TypeError(f"expected a string as the pair of one text, got {type(pairs).__name__}.")
+    if is_one_text(texts, pairs):
         return answer(checkpoint, [texts], None if pairs is None else [pairs])[0]
-    texts, pairs = list(texts), None if pairs is None else list(pairs)
     if checkpoint.task in MASKED_TASKS:
         if pairs is not None:
             raise ValueError(f"a {checkpoint.task} checkpoint takes single texts, got pairs.")
-        return fill_masks(checkpoint, texts)
+        return fill_masks(checkpoint, checked_texts(texts))
     return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, texts, pairs))

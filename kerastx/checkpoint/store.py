@@ -78,7 +78,8 @@ class Checkpoint:
 
         Args:
             texts: a string, or several.
-            pairs: the second text of each, for a model that takes two.
+            pairs: the second text of each, in the same form. A checkpoint with `pair` needs them; one without takes
+                them too, because an imported model does not say whether it was trained on pairs.
 
         Returns:
             `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for masked
@@ -86,6 +87,8 @@ class Checkpoint:
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.
+            TypeError: anything but strings.
+            ValueError: pairs are missing, not as many as the texts, or given where words for masks are found.
         """
         from kerastx.checkpoint.answering import answer
 
@@ -136,10 +139,7 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
         CheckpointError: the folder exists and `force` is not set, or it cannot be written.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise CheckpointError(f"{path} exists; choose another output or use --force")
-    if not is_replaceable(path):
-        raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
+    check_output(path, force=force)
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
@@ -153,6 +153,14 @@ def save_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint, *, force: b
     return path
 
 
+def check_output(path: Path, *, force: bool) -> None:
+    """Check what `save_checkpoint` will, before the work: CheckpointError where it would not write."""
+    if path.exists() and not force:
+        raise CheckpointError(f"{path} exists; choose another output or use --force")
+    if not is_replaceable(path):
+        raise CheckpointError(f"{path} is not a kerastx checkpoint; it is not replaced")
+
+
 def is_replaceable(path: Path) -> bool:
     """Whether nothing of anybody else is lost when `path` is replaced: it is ours, empty or not there."""
     if not path.exists():
@@ -161,7 +169,7 @@ def is_replaceable(path: Path) -> bool:
         return False
     try:
         values = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return not any(path.iterdir())
     return isinstance(values, dict) and values.get("format") == FORMAT
 
@@ -220,13 +228,33 @@ def read_config(path: str | os.PathLike) -> dict[str, Any]:
         raise CheckpointError(f"{path}: not a checkpoint, it has no config.json{way_out}")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file}: not readable JSON: {error}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise CheckpointError(f'{file}: expected "format": "{FORMAT}"; this is another program\'s file')
+        raise CheckpointError(f'{file}: expected "format": "{FORMAT}"; {_foreign(path, values)}')
     if not isinstance(values.get("version"), int) or values["version"] > VERSION:
         raise CheckpointError(f"{file}: version {values.get('version')!r} is newer than {VERSION}; update kerastx")
+    if problem := _wrong_types(values):
+        raise CheckpointError(f"{file}: {problem}")
     return values
+
+
+def _foreign(path: str | os.PathLike, values: Any) -> str:
+    if isinstance(values, dict) and "format" not in values and ("model_type" in values or "architectures" in values):
+        return f"this is a Hugging Face model; run: kerastx import {os.fspath(path)} --output DIR"
+    return "this is another program's file"
+
+
+def _wrong_types(values: dict[str, Any]) -> str:
+    """Return what is wrong with the values that no constructor checks, or nothing."""
+    labels, pair, digests = values.get("labels", []), values.get("pair", False), values.get("sha256", {})
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        return f'expected a list of strings as "labels", got {labels!r}'
+    if not isinstance(pair, bool):
+        return f'expected true or false as "pair", got {pair!r}'
+    if not isinstance(digests, dict):
+        return f'expected an object as "sha256", got {digests!r}'
+    return ""
 
 
 def load_checkpoint(path: str | os.PathLike) -> Checkpoint:

@@ -105,6 +105,8 @@ def finetune(
 ) -> None:
     if multi_label and regression:
         raise typer.BadParameter("choose one of --multi-label and --regression")
+    if dev is not None and dev_share:
+        raise typer.BadParameter("choose one of --dev and --dev-share")
     import_tensorflow("train")
     from kerastx.cli.finetune_run import FinetuneRequest, run_finetuning
 

@@ -43,7 +43,7 @@ def read_rows(request: FinetuneRequest) -> FinetuneRows:
         task=request.task,
     )
     train = read(request.train)
-    if request.task == "classification" and len(train.label_names) < 2:
+    if request.task != "regression" and len(train.label_names) < 2:
         raise DataError(f"{request.train}: expected at least 2 labels, got only {', '.join(train.label_names)}")
     dev = read(request.dev, labels=train.label_names or None) if request.dev else None
     if dev is None and request.dev_share:
@@ -75,4 +75,6 @@ def class_weights(wish: str | None, data: LabelledData) -> dict[str, float] | No
             known = ", ".join(data.label_names)
             raise DataError(f"--class-weights: expected balanced or LABEL=WEIGHT of the labels {known}, got {part!r}")
         weights[label] = weight
+    if not any(weights.values()):
+        raise DataError("--class-weights: expected a weight above 0 for some label, got 0 for all")
     return weights

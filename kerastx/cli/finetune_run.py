@@ -14,8 +14,8 @@ from kerastx.checkpoint.answering import predict
 from kerastx.checkpoint.store import (
     Checkpoint,
     build_model,
+    check_output,
     in_float32,
-    is_replaceable,
     save_checkpoint,
 )
 from kerastx.checkpoint.weights import transfer_weights
@@ -27,7 +27,6 @@ from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData
 from kerastx.data.writers import write_labelled
-from kerastx.errors import CheckpointError
 from kerastx.models.config import with_dropout
 from kerastx.models.lora import add_lora
 from kerastx.sources import load_start
@@ -108,9 +107,13 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
 def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint, log: BatchLog) -> None:
     """Fit the model of `checkpoint` in place."""
     scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
-    teacher = None if request.teacher is None else load_teacher(request.teacher, rows.train.label_names)
+    teacher = None
+    if request.teacher is not None:
+        teacher = load_teacher(request.teacher, rows.train.label_names, pairs=rows.train.pairs is not None)
     make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
-    batches = make(rows.train, seed=request.seed, weights=class_weights(request.class_weights, rows.train))
+    # Held-out rows weigh the same: by plain accuracy the best pass would be the one that the weights moved least.
+    weights = class_weights(request.class_weights, rows.train)
+    batches = make(rows.train, seed=request.seed, weights=weights)
     total = int(batches.cardinality()) * request.epochs // request.accumulate
     distillation = Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight)
     finetune(
@@ -122,7 +125,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
         accumulate=request.accumulate,
         layer_decay=request.layer_decay,
         distillation=distillation if teacher else None,
-        held_out=None if rows.held_out is None else make(rows.held_out),
+        held_out=None if rows.held_out is None else make(rows.held_out, weights=weights),
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )
@@ -131,10 +134,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
 
 
 def _check_output(request: FinetuneRequest) -> None:
-    if request.output.exists() and not request.force:
-        raise CheckpointError(f"{request.output} exists; choose another output or use --force")
-    if not is_replaceable(request.output):
-        raise CheckpointError(f"{request.output} is not a kerastx checkpoint; it is not replaced")
+    check_output(request.output, force=request.force)
     if request.teacher is not None and request.task != "classification":
         raise ValueError("--teacher is for classification; a regression and --multi-label have no teacher yet.")
     if request.freeze and request.lora_rank is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +14,23 @@ from kerastx.cli.quiet import import_tensorflow
 MOST_SHOWN = 8
 
 
+class Task(StrEnum):
+    encoder = "encoder"
+    pretraining = "pretraining"
+    masked_lm = "masked_lm"
+    embedding = "embedding"
+    classification = "classification"
+    multi_label = "multi_label"
+    regression = "regression"
+
+
 def import_model(
     source: Annotated[
         str, typer.Argument(help="Hugging Face folder or OWNER/NAME, installed:PACKAGE, keras-nlp:PRESET, checkpoint.")
     ],
     output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
     task: Annotated[
-        str | None, typer.Option("--task", help="encoder: leave a head out [the task of the head].")
+        Task | None, typer.Option("--task", help="encoder: leave a head out [the task of the head].")
     ] = None,
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit on the Hub.")] = None,
     pair: Annotated[bool, typer.Option("--pair", help="The model answers for two texts together.")] = False,
@@ -35,11 +46,16 @@ def import_model(
     import_tensorflow("train")
     from dataclasses import replace
 
-    from kerastx.checkpoint.store import save_checkpoint
+    from kerastx.checkpoint.store import check_output, save_checkpoint
     from kerastx.cli.console import say
+    from kerastx.errors import CheckpointError
     from kerastx.sources import load_checkpoint
 
-    checkpoint = load_checkpoint(source, task=task, revision=revision)
+    if not to_huggingface:
+        check_output(output, force=force)
+    elif output.exists() and not force:
+        raise CheckpointError(f"{output} exists; choose another output or use --force")
+    checkpoint = load_checkpoint(source, task=None if task is None else task.value, revision=revision)
     if pair:
         checkpoint = replace(checkpoint, pair=True)
     if left_out := checkpoint.left_out:

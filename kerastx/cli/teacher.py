@@ -14,13 +14,21 @@ from kerastx.errors import CheckpointError
 from kerastx.sources import load_checkpoint
 
 
-def load_teacher(name: str, labels: Sequence[str]) -> Checkpoint:
-    """Open a teacher; CheckpointError unless it classifies into the same labels, in any order."""
+def load_teacher(name: str, labels: Sequence[str], *, pairs: bool) -> Checkpoint:
+    """Open a teacher; CheckpointError unless it classifies into the same labels, in any order, and takes the rows.
+
+    A teacher of single texts may teach pairs: an imported model does not say whether it was trained on them.
+    """
     teacher = load_checkpoint(name)
     if teacher.task != "classification" or set(teacher.labels) != set(labels):
         raise CheckpointError(
             f"--teacher {name}: expected a classification into {', '.join(labels)}, "
             f"found {teacher.task} with {', '.join(teacher.labels) or 'no labels'}"
+        )
+    if teacher.pair and not pairs:
+        raise CheckpointError(
+            f"--teacher {name}: expected a teacher of single texts, found one that answers pairs; "
+            "for pairs use: kerastx finetune pair"
         )
     return teacher
 

@@ -12,6 +12,7 @@ from kerastx.artifact import Manifest, read_artifact
 from kerastx.errors import ArtifactError, DataError
 from kerastx.runtime.engines import Engine, open_engine
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, Answer, answers
+from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
 from kerastx.text.tokenizer import Tokenizer
 
 # A step runs at most so many rows and tokens: enough to fill a CPU, little memory for the attention scores.
@@ -114,7 +115,7 @@ class Session:
             TypeError: anything but strings.
             ValueError: pairs are missing, not wanted, or not as many as the texts.
         """
-        if isinstance(texts, str) and (pairs is None or isinstance(pairs, str)):
+        if is_one_text(texts, pairs):
             return self._answers([texts], None if pairs is None else [pairs])[0]
         return self._answers(texts, pairs)
 
@@ -143,8 +144,7 @@ class Session:
             raise ValueError("this file answers pairs of texts: give the second ones as pairs.")
         if pairs is not None and not self.manifest.pair:
             raise ValueError("this file answers single texts: it takes no pairs.")
-        texts = _checked(texts, "text")
-        pairs = None if pairs is None else _checked(pairs, "pair")
+        texts, pairs = checked_texts(texts), checked_pairs(pairs)
         encodings = self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length)
         widths = {tensor["name"]: tensor["shape"][1] for tensor in self.manifest.signature["outputs"]}
         results = {name: np.zeros((len(encodings), widths[name]), dtype) for name, dtype in self.engine.outputs.items()}
@@ -153,16 +153,6 @@ class Session:
             for name, values in outputs.items():
                 results[name][rows] = values
         return results
-
-
-def _checked(texts: Iterable[str], what: str) -> list[str]:
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise TypeError(f"expected a string or several, got {type(texts).__name__}.")
-    texts = list(texts)
-    for position, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"{what} {position} must be a string, got {type(text).__name__}.")
-    return texts
 
 
 def _steps(lengths: list[int]) -> Iterator[list[int]]:

@@ -65,6 +65,8 @@ def finetune(
         weighted_metrics={output: metrics},
         jit_compile=False,
     )
+    # With its variables there already, TensorFlow traces the step once; otherwise twice, which takes seconds.
+    model.optimizer.build(model.trainable_variables)
     watch = [] if held_out is None else [_keep_best(task, patience)]
     history = model.fit(
         dataset,

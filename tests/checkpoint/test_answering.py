@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,47 @@ def test_an_empty_second_text_is_a_pair_too():
 def test_a_text_and_several_pairs():
     with pytest.raises(TypeError, match="expected a string as the pair of one text, got list"):
         load_huggingface(GOLDEN / "bert-classifier")("a", ["b"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "pairs", "error", "reason"),
+    [
+        (["a", "b"], "xy", TypeError, "expected a string or several, got str"),
+        ("a", 5, TypeError, "expected a string as the pair of one text, got int"),
+        (["a"], 5, TypeError, "expected a string or several, got int"),
+        ([1], None, TypeError, "text 0 must be a string, got int"),
+        (["a", "b"], ["x", None], TypeError, "pair 1 must be a string, got NoneType"),
+        (b"a", None, TypeError, "expected a string or several, got bytes"),
+        (None, None, TypeError, "expected a string or several, got NoneType"),
+        (["a", "b"], ["x"], ValueError, "pairs must be as many as texts, got 1 and 2"),
+        ([], ["x"], ValueError, "pairs must be as many as texts, got 1 and 0"),
+    ],
+)
+def test_what_is_no_text_is_refused(texts, pairs, error, reason):
+    checkpoint = load_huggingface(GOLDEN / "bert-classifier")
+    with pytest.raises(error, match=reason):
+        checkpoint(texts, pairs)
+
+
+def test_words_for_masks_of_what_is_no_text():
+    checkpoint = load_huggingface(GOLDEN / "bert-masked-lm")
+    with pytest.raises(TypeError, match="text 1 must be a string, got int"):
+        checkpoint(["a [MASK]", 1])
+
+
+def test_any_iterable_of_texts_will_do():
+    checkpoint = load_huggingface(GOLDEN / "bert-classifier")
+    assert checkpoint(text for text in TEXTS) == checkpoint(TEXTS)
+    assert checkpoint(iter(TEXTS), iter(TEXTS[::-1])) == checkpoint(TEXTS, TEXTS[::-1])
+
+
+def test_a_checkpoint_of_pairs_asks_for_them():
+    checkpoint = dataclasses.replace(load_huggingface(GOLDEN / "bert-classifier"), pair=True)
+    with pytest.raises(ValueError, match="this checkpoint answers pairs of texts: give the second ones as pairs"):
+        checkpoint(["a", "b"])
+    with pytest.raises(ValueError, match="this checkpoint answers pairs of texts"):
+        checkpoint("a")
+    assert checkpoint("a", "b").label in checkpoint.labels
 
 
 def test_no_texts():

@@ -9,7 +9,7 @@ import pytest
 from keras.ops import convert_to_numpy
 from safetensors.numpy import load_file, save_file
 
-from kerastx.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint
+from kerastx.checkpoint.store import Checkpoint, is_replaceable, load_checkpoint, save_checkpoint
 from kerastx.checkpoint.weights import weight_arrays
 from kerastx.errors import CheckpointError, DataError
 
@@ -84,6 +84,11 @@ def edit(folder, change) -> None:
         (lambda v: v["encoder"].update(vocabulary_size=7), "the tokenizer has .* tokens, the model 7"),
         (lambda v: v.update(labels=["only"]), "at least 2 classes"),
         (lambda v: v["encoder"].update(num_layers=2), "is missing"),
+        (lambda v: v.update(labels="ab"), "expected a list of strings as \"labels\", got 'ab'"),
+        (lambda v: v.update(labels=[0, 1]), r'expected a list of strings as "labels", got \[0, 1\]'),
+        (lambda v: v.update(pair="no"), "expected true or false as \"pair\", got 'no'"),
+        (lambda v: v.update(sha256="ab12"), "expected an object as \"sha256\", got 'ab12'"),
+        (lambda v: v.update(sha256=[]), 'expected an object as "sha256"'),
     ],
 )
 def test_a_wrong_config_is_one_clear_error(folder, change, message):
@@ -96,6 +101,20 @@ def test_garbage_files(folder):
     (folder / "config.json").write_text("{")
     with pytest.raises(CheckpointError, match="not readable JSON"):
         load_checkpoint(folder)
+    (folder / "config.json").write_text("[" * 200_000)
+    with pytest.raises(CheckpointError, match="not readable JSON"):
+        load_checkpoint(folder)
+    assert not is_replaceable(folder)
+
+
+@pytest.mark.parametrize("key", ["model_type", "architectures"])
+def test_a_hugging_face_model_is_told_the_way_in(tmp_path, key):
+    (tmp_path / "config.json").write_text(json.dumps({key: "bert"}))
+    with pytest.raises(CheckpointError, match=f"run: kerastx import {tmp_path} --output DIR"):
+        load_checkpoint(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="this is another program's file"):
+        load_checkpoint(tmp_path)
 
 
 def test_altered_weights_are_noticed(folder):

@@ -117,6 +117,24 @@ CASES = {
         1,
         "at least 2 labels",
     ),
+    "one label of any number": (
+        "finetune classify --multi-label --train {0}/one_label.tsv --from {0} --output {0}/out",
+        1,
+        "one_label.tsv: expected at least 2 labels, got only yes",
+    ),
+    "dev rows from two places": (
+        "finetune classify --train {0}/rows.tsv --dev {0}/rows.tsv --dev-share 0.1 --from {0} --output {0}/out",
+        2,
+        "choose one of --dev and --dev-share",
+    ),
+    "import for an unknown task": ("import {0}/none --task foo --output {0}/out", 2, "is not one of 'encoder'"),
+    "import over an existing folder": ("import {0}/none --output {0}/mine", 1, "mine exists; choose another output"),
+    "import over a foreign folder": ("import {0}/none --output {0}/mine --force", 1, "not a kerastx checkpoint"),
+    "import to Hugging Face over an existing folder": (
+        "import {0}/none --to-huggingface --output {0}/mine",
+        1,
+        "mine exists; choose another output",
+    ),
     "no checkpoint": (
         "finetune classify --train {0}/rows.tsv --from {0}/mine --output {0}/out",
         1,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
 from pathlib import Path
 
@@ -9,9 +12,10 @@ import numpy as np
 import pytest
 
 from kerastx.checkpoint.answering import predict
-from kerastx.checkpoint.store import load_checkpoint
+from kerastx.checkpoint.store import load_checkpoint, save_checkpoint
 from kerastx.cli.app import main
 from kerastx.data.readers import read_labelled
+from kerastx.errors import CheckpointError
 
 START = Path(__file__).resolve().parent.parent / "golden" / "bert-model"
 # A model of 2 layers x 16 over letters learns these in a second or two; precision as on every machine.
@@ -50,11 +54,19 @@ def error(capsys, verb, *options):
     return stopped.value.code, lines[-1] if lines else ""
 
 
-def test_from_a_hugging_face_folder_to_a_checkpoint_of_ours(tmp_path, capsys):
-    train = write_rows(tmp_path / "train.tsv", letter_rows())
-    output = tmp_path / "out"
-    finetune("classify", "--train", train, "--dev-share", 0.2, "--epochs", 6, "--output", output, "--json")
-    scores = result(capsys)
+@pytest.fixture(scope="module")
+def letters(tmp_path_factory):
+    """A classifier that knows its letters, and the scores that its training printed."""
+    folder = tmp_path_factory.mktemp("letters")
+    train = write_rows(folder / "train.tsv", letter_rows())
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        finetune("classify", "--train", train, "--dev-share", 0.2, "--epochs", 6, "--output", folder / "out", "--json")
+    return folder / "out", json.loads(printed.getvalue())
+
+
+def test_from_a_hugging_face_folder_to_a_checkpoint_of_ours(letters):
+    output, scores = letters
     assert scores["accuracy"] == 1.0
     assert scores["rows"] == 48
     assert scores["baseline_accuracy"] > 0.9
@@ -137,30 +149,50 @@ def test_lora_learns_and_what_is_saved_is_plain(tmp_path, capsys):
     assert not [variable.path for variable in load_checkpoint(output).model.weights if "lora" in variable.path]
 
 
-def test_a_student_learns_from_its_teacher(tmp_path, capsys):
+def test_a_student_learns_from_its_teacher(tmp_path, capsys, letters):
     """The student's labels are all wrong; with the teacher's word alone it still learns the truth."""
     rows = letter_rows()
     train = write_rows(tmp_path / "train.tsv", rows)
-    finetune("classify", "--train", train, "--epochs", 6, "--output", tmp_path / "teacher", "--hold-out", 0)
     flipped = [(text, "late" if label == "early" else "early") for text, label in rows]
     wrong = write_rows(tmp_path / "wrong.tsv", flipped)
     finetune(
-        "classify", "--train", wrong, "--teacher", tmp_path / "teacher", "--teacher-weight", 1, "--hold-out", 0,
+        "classify", "--train", wrong, "--teacher", letters[0], "--teacher-weight", 1, "--hold-out", 0,
         "--epochs", 6, "--dev", train, "--output", tmp_path / "student", "--json",
     )  # fmt: skip
     assert result(capsys)["accuracy"] == 1.0
 
 
-def test_a_teacher_of_other_labels(tmp_path, capsys):
-    train = write_rows(tmp_path / "train.tsv", letter_rows(40))
-    finetune("classify", "--train", train, "--epochs", 1, "--output", tmp_path / "teacher")
+def test_a_teacher_of_other_labels(tmp_path, capsys, letters):
     other = write_rows(tmp_path / "other.tsv", [(text, label.upper()) for text, label in letter_rows(40)])
-    code, line = error(
-        capsys, "classify", "--train", other, "--teacher", tmp_path / "teacher", "--output", tmp_path / "student"
-    )
+    code, line = error(capsys, "classify", "--train", other, "--teacher", letters[0], "--output", tmp_path / "student")
     assert code == 1
     assert "expected a classification into EARLY, LATE, found classification with early, late" in line
     assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_of_pairs_for_single_texts(tmp_path, capsys, letters):
+    teacher = save_checkpoint(tmp_path / "teacher", dataclasses.replace(load_checkpoint(letters[0]), pair=True))
+    train = write_rows(tmp_path / "train.tsv", letter_rows(40))
+    code, line = error(capsys, "classify", "--train", train, "--teacher", teacher, "--output", tmp_path / "student")
+    assert code == 1
+    assert f"--teacher {teacher}: expected a teacher of single texts, found one that answers pairs" in line
+    assert not (tmp_path / "student").exists()
+
+
+def test_held_out_rows_weigh_what_rows_of_training_weigh(tmp_path, capsys, monkeypatch):
+    """By plain accuracy the kept epoch would be the one that the weights moved least."""
+    seen = set()
+
+    def watch(*_, held_out, **__):
+        for _, targets, weights in held_out:
+            seen.update(zip(targets["logits"].numpy().tolist(), weights["logits"].numpy().tolist(), strict=True))
+        raise CheckpointError("seen enough")
+
+    monkeypatch.setattr("kerastx.cli.finetune_run.finetune", watch)
+    train = write_rows(tmp_path / "train.tsv", letter_rows(100))
+    options = ("--hold-out", 0.3, "--class-weights", "late=20", "--output", tmp_path / "out")
+    assert error(capsys, "classify", "--train", train, *options) == (1, "error: seen enough")
+    assert seen == {(0, 1.0), (1, 20.0)}
 
 
 def test_class_weights_move_the_decision(tmp_path, capsys):
@@ -191,6 +223,7 @@ def test_class_weights_move_the_decision(tmp_path, capsys):
             "expected balanced or LABEL=WEIGHT of the labels early, late, got 'early=x'",
         ),
         (["--class-weights", "nope=2"], 1, "got 'nope=2'"),
+        (["--class-weights", "early=0,late=0"], 1, "expected a weight above 0 for some label, got 0 for all"),
         (["--regression", "--class-weights", "balanced"], 1, "expected a number, got 'late'"),
         (["--multi-label", "--teacher", "x"], 2, "--teacher is for classification"),
         (["--freeze", "1", "--lora-rank", "2"], 2, "--lora-rank freezes the encoder already"),

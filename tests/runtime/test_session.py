@@ -23,10 +23,10 @@ ALONE_OR_TOGETHER = {"fp32": 1e-6, "dynamic_wi8_afp32": 1e-3}
 
 
 def test_the_fp32_files_answer_like_keras(exported, engine_format):
-    from kerastx.analysis.predict import predict_probabilities
+    from kerastx.checkpoint.answering import predict
 
     found = load(exported(engine_format)).predict_probabilities(TEXTS)
-    np.testing.assert_allclose(found, predict_probabilities(small_classifier(), TEXTS), atol=1e-4)
+    np.testing.assert_allclose(found, predict(small_classifier(), TEXTS)["probabilities"], atol=1e-4)
     assert {LABELS[index] for index in found.argmax(1)} == set(LABELS)  # nothing here holds for a constant answer
 
 

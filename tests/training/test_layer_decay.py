@@ -5,10 +5,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras.ops import convert_to_numpy
 
 from kerastx.models.classifier import build_classifier
 from kerastx.models.config import EncoderConfig
+from kerastx.training.finetune import finetune
 from kerastx.training.layer_decay import ScaledAdamW, layer_scales
 from kerastx.training.optimizers import adamw
 
@@ -65,6 +67,35 @@ def test_without_scales_it_is_adamw():
             optimizer.apply(gradients, layer.trainable_variables)
         found.append(convert_to_numpy(layer.kernel))
     np.testing.assert_allclose(*found, rtol=1e-6)
+
+
+def test_fit_with_accumulation_takes_the_scaled_step():
+    """Two batches make the first update, in which Adam moves every weight by its rate (and its small decay)."""
+    config = EncoderConfig(
+        vocabulary_size=50,
+        hidden_dim=16,
+        num_layers=2,
+        num_heads=2,
+        intermediate_dim=32,
+        max_sequence_length=16,
+        dropout_rate=0.0,
+    )
+    keras.utils.set_random_seed(3)
+    model = build_classifier(config, num_classes=2)
+    ids = np.random.default_rng(3).integers(5, 50, (8, 8)).astype("int32")
+    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": np.ones(ids.shape, bool)}
+    targets = {"logits": np.arange(8, dtype="int32") % 2}
+    batches = tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(4)
+    kernels = {v.path: v for v in model.trainable_weights if v.path.endswith("kernel")}
+    for kernel in kernels.values():  # fresh ones pass gradients down that are as small as Adam's epsilon
+        kernel.assign(kernel * 10)
+    before = {name: convert_to_numpy(kernel).copy() for name, kernel in kernels.items()}
+    finetune(model, batches, task="classification", epochs=1, learning_rate=0.1, accumulate=2, layer_decay=0.5)
+    moved = {name: np.abs(convert_to_numpy(kernel) - before[name]).max() for name, kernel in kernels.items()}
+    blocks = [max(by for name, by in moved.items() if name.startswith(f"encoder_block_{number}/")) for number in (0, 1)]
+    head = moved["classifier_head/kernel"]
+    assert head > 0.01
+    np.testing.assert_allclose(blocks, [0.25 * head, 0.5 * head], rtol=0.02)
 
 
 def test_it_can_be_written_and_read():

@@ -253,7 +253,7 @@ def _wrong_types(values: dict[str, Any]) -> str:
     if not isinstance(pair, bool):
         return f'expected true or false as "pair", got {pair!r}'
     if not isinstance(digests, dict):
-        return f'expected an object as "sha256", got {digests!r}'
+        return f'incomplete or altered: expected an object as "sha256", got {digests!r}'
     return ""
 
 

@@ -76,6 +76,34 @@ def test_finetuning_makes_files_that_tell_the_subjects_apart(repository, pretrai
                 assert f"{answer.label} {answer.probability:.2f}  {text}" in shown
 
 
+@pytest.fixture(scope="module")
+def pairs(corpus):
+    """Whether both sentences are of one subject; neither says it alone."""
+    random, labels = np.random.default_rng(21), list(NOUNS)
+    for name, count in (("train_pairs", 600), ("dev_pairs", 60)):
+        rows = []
+        for _ in range(count):
+            first, second = random.integers(0, 2, 2)
+            texts = [sentence(random, labels[number]) for number in (first, second)]
+            rows.append("\t".join([*texts, "same" if first == second else "other"]))
+        (corpus / f"{name}.tsv").write_text("sentence1\tsentence2\tlabel\n" + "\n".join(rows) + "\n")
+    return corpus
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["--learning-rate 1e-3", "--learning-rate 5e-3 --lora-rank 8"])
+def test_pairs_are_told_apart_by_the_files_too(repository, pretrained, pairs, tmp_path, options):
+    folder, _ = pretrained
+    files = ["--from", str(folder), "--train", str(pairs / "train_pairs.tsv"), "--dev", str(pairs / "dev_pairs.tsv")]
+    sizes = f"--epochs 8 --batch-size 16 --max-length 32 {options}".split()
+    accuracy = example(repository, "finetune_pairs").main([*files, *sizes, "--output", str(tmp_path / "made")])
+    assert accuracy > 0.9
+    dev = kerastx.read_labelled(pairs / "dev_pairs.tsv", pairs=True)
+    session = kerastx.load(tmp_path / "made" / "export" / "classification-dynamic_wi8_afp32.onnx")
+    answers = session(dev.texts, dev.pairs)
+    assert np.mean([answer.label == label for answer, label in zip(answers, dev.labels, strict=True)]) > 0.85
+
+
 def test_an_example_asks_for_what_it_needs(repository, capsys):
     with pytest.raises(SystemExit) as caught:
         example(repository, "finetune_classification").main([])

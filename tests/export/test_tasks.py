@@ -180,7 +180,7 @@ def test_pairs_are_given_to_files_of_pairs_and_to_no_others(file_of):
         of_texts("a text", "a pair")
     with pytest.raises(ValueError, match=r"pairs must be as many as texts, got 1 and 2"):
         of_pairs(["a", "b"], ["c"])
-    with pytest.raises(TypeError, match=r"expected a string or several, got str"):
+    with pytest.raises(TypeError, match=r"expected a string as the pair of one text, got list"):
         of_pairs("a", ["b"])
     with pytest.raises(TypeError, match=r"pair 1 must be a string, got int"):
         of_pairs(["a", "b"], ["c", 5])

@@ -67,8 +67,8 @@ def main(arguments: list[str] | None = None) -> float:
     kerastx.save_checkpoint(options.output / "checkpoint", checkpoint)
     report = kerastx.export(checkpoint, options.output / "export", dev=dev)
     print(report.summary())
-    answers = kerastx.load(report.paths[0])(dev.texts[:3], dev.pairs[:3])
-    for text, pair, answer in zip(dev.texts, dev.pairs, answers, strict=False):
+    texts, pairs = dev.texts[:3], (dev.pairs or [])[:3]
+    for text, pair, answer in zip(texts, pairs, kerastx.load(report.paths[0])(texts, pairs), strict=True):
         print(f"{answer.label} {answer.probability:.2f}  {text} | {pair}")
     return history.history["val_accuracy"][-1]
 

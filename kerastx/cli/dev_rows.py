@@ -1,41 +1,44 @@
-"""The labelled rows that an exported file is compared on."""
+"""The labelled rows that a checkpoint or an exported file is scored on."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from kerastx.checkpoint.store import Checkpoint
     from kerastx.data.readers import LabelledData
 
 
+class Model(Protocol):
+    """What says which rows a model takes: a checkpoint or a file's manifest."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def pair(self) -> bool: ...
+
+
 def read_dev_rows(
-    path: Path | None,
-    checkpoint: Checkpoint,
-    *,
-    text_column: str | None,
-    pair_column: str | None,
-    label_column: str | None,
-) -> LabelledData | None:
-    """Return the rows of `path` as the task of a checkpoint takes them, or None without a path.
+    path: Path, model: Model, *, text_column: str | None, pair_column: str | None, label_column: str | None
+) -> LabelledData:
+    """Return the rows of `path` as the task of `model` takes them.
 
     Raises:
-        DataError: the file is missing or wrong, or the checkpoint answers vectors, which no row can score.
+        DataError: the file is missing or wrong, or the model answers vectors, which no row can score.
     """
-    if path is None:
-        return None
     from kerastx.data.readers import read_labelled
     from kerastx.errors import DataError
 
-    if checkpoint.task == "embedding":
-        raise DataError("--dev: labelled rows cannot score vectors; they are compared on texts of our own")
+    if model.task == "embedding":
+        raise DataError(f"{path}: the model answers vectors, which labelled rows cannot score")
     return read_labelled(
         path,
-        labels=checkpoint.labels or None,
+        labels=model.labels or None,
         text_column=text_column,
         label_column=label_column,
         pair_column=pair_column,
-        pairs=checkpoint.pair,
-        task=checkpoint.task,
+        pairs=model.pair,
+        task=model.task,
     )

@@ -39,18 +39,10 @@ def evaluate(
     import json as json_module
 
     from kerastx.analysis.scoring import task_scores
-    from kerastx.data.readers import read_labelled
+    from kerastx.cli.dev_rows import read_dev_rows
 
     model = _opened(source)
-    rows = read_labelled(
-        data,
-        labels=model.labels or None,
-        text_column=text_column,
-        label_column=label_column,
-        pair_column=pair_column,
-        pairs=model.pair,
-        task=model.task,
-    )
+    rows = read_dev_rows(data, model, text_column=text_column, pair_column=pair_column, label_column=label_column)
     scores = task_scores(model.task, model.predict(rows.texts, rows.pairs), rows)
     result = {"task": model.task, "rows": len(rows.texts), **scores}
     if json:
@@ -61,18 +53,16 @@ def evaluate(
 
 
 def _opened(source: Path) -> Source:
-    """Return a checkpoint or a file, ready to answer; CheckpointError or ArtifactError for one that has no scores."""
-    from kerastx.errors import ArtifactError, CheckpointError
+    """Return a checkpoint or a file, ready to answer; CheckpointError for one that answers nothing."""
+    from kerastx.errors import CheckpointError
 
     if source.is_dir() or not source.suffix:
         import_tensorflow("train")
-        from kerastx.checkpoint.answering import predict
-        from kerastx.checkpoint.store import TEXT_TASKS, load_checkpoint
+        from kerastx.checkpoint.answering import ANSWERING_TASKS, predict
+        from kerastx.checkpoint.store import load_checkpoint
 
         checkpoint = load_checkpoint(source)
-        if checkpoint.task == "embedding":
-            raise CheckpointError(f"{source} answers vectors, which labelled rows cannot score")
-        if checkpoint.task not in TEXT_TASKS:
+        if checkpoint.task not in ANSWERING_TASKS:
             raise CheckpointError(f"{source} is a {checkpoint.task} checkpoint; fine-tune it first")
         return Source(
             checkpoint.task,
@@ -84,6 +74,4 @@ def _opened(source: Path) -> Source:
 
     session = load(source)
     manifest = session.manifest
-    if manifest.task == "embedding":
-        raise ArtifactError(f"{source} answers vectors, which labelled rows cannot score")
     return Source(manifest.task, manifest.labels, manifest.pair, session.predict)

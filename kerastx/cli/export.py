@@ -44,7 +44,8 @@ def export(
     if not names or set(names) - {"tflite", "onnx"}:
         raise typer.BadParameter(f"expected tflite, onnx or tflite,onnx, got {formats!r}", param_hint="--formats")
     loaded = load_checkpoint(checkpoint)
-    rows = read_dev_rows(dev, loaded, text_column=text_column, pair_column=pair_column, label_column=label_column)
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    rows = None if dev is None else read_dev_rows(dev, loaded, **columns)
     with progress() as report_progress:
         report = export_checkpoint(
             loaded,

@@ -32,5 +32,6 @@ def verify(
     from kerastx_export.verify import verify as verify_file
 
     loaded = load_checkpoint(checkpoint)
-    rows = read_dev_rows(dev, loaded, text_column=text_column, pair_column=pair_column, label_column=label_column)
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    rows = None if dev is None else read_dev_rows(dev, loaded, **columns)
     print(verify_file(file, loaded, dev=rows).summary())

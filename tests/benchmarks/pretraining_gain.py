@@ -51,6 +51,7 @@ def accuracies(options: argparse.Namespace) -> dict[str, list[float]]:
                     limit=options.limit,
                     random_weights=random_weights,
                     seed=seed,
+                    hold_out=0.0,  # all rows are learned from, and the last epoch counts
                 )
                 found[start].append(run_finetuning(request)["accuracy"])
             print(f"seed {seed}, {start}: {found[start][-1]:.4f}", file=sys.stderr, flush=True)

@@ -151,7 +151,7 @@ def test_files_of_pairs_are_exported_and_verified_on_rows_of_pairs(kerastx, fold
         "verify", vectors / "out" / "embedding-fp32.onnx", "--checkpoint", vectors / "checkpoint", "--dev", rows
     )
     assert (code, out) == (1, "")
-    assert "labelled rows cannot score vectors" in err
+    assert "answers vectors, which labelled rows cannot score" in err
 
 
 def test_evaluate_scores_file_and_checkpoint_alike(kerastx, folder_of, file_of, pair_rows):

@@ -83,6 +83,10 @@ def finetune(
     ] = None,
     temperature: Annotated[float, typer.Option("--temperature", help="Of the teacher's probabilities.")] = 2.0,
     teacher_weight: Annotated[float, typer.Option("--teacher-weight", min=0, max=1, help="Beside the labels.")] = 0.9,
+    consistency: Annotated[
+        float,
+        typer.Option("--consistency", min=0, help="Draw two answers under dropout together so strongly (R-Drop)."),
+    ] = 0.0,
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
     freeze: Annotated[
@@ -134,6 +138,7 @@ def finetune(
             teacher=teacher,
             temperature=temperature,
             teacher_weight=teacher_weight,
+            consistency=consistency,
             precision=precision.value,
             accumulate=accumulate,
             freeze=freeze,

@@ -63,6 +63,7 @@ class FinetuneRequest:
     teacher: str | None = None
     temperature: float = 2.0
     teacher_weight: float = 0.9
+    consistency: float = 0.0
     precision: str = "auto"
     accumulate: int = 1
     freeze: int = 0
@@ -125,6 +126,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
         accumulate=request.accumulate,
         layer_decay=request.layer_decay,
         distillation=distillation if teacher else None,
+        consistency=request.consistency,
         held_out=None if rows.held_out is None else make(rows.held_out, weights=weights),
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
@@ -180,6 +182,7 @@ def _dataset(
         length_buckets=request.length_buckets,
         class_weights=weights,
         teacher_logits=None if teacher is None else teacher_logits(teacher, data),
+        twice=request.consistency > 0,
     )
 
 

@@ -113,6 +113,7 @@ def classification_dataset(
     length_buckets: bool = True,
     class_weights: Mapping[str, float] | None = None,
     teacher_logits: np.ndarray | None = None,
+    twice: bool = False,
 ) -> tf.data.Dataset:
     """Return batches of labelled texts or pairs, each padded to its longest row, rounded up to a multiple of 8.
 
@@ -126,6 +127,7 @@ def classification_dataset(
         class_weights: what a row of each label counts, for "classification"; see `balanced_class_weights`.
         teacher_logits: float32, (N, C), what another model answers to each row, to learn from it by distillation, for
             "classification".
+        twice: repeat the rows of each batch behind themselves, 2B in all, for a loss that compares the two copies.
 
     Returns:
         A dataset, of known cardinality, of (inputs, targets), with class weights of (inputs, targets, sample_weights),
@@ -152,6 +154,7 @@ def classification_dataset(
     def generate() -> Iterator[tuple[dict[str, np.ndarray], ...]]:
         for rows in _batches(lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)):
             longest = int(lengths[rows].max()) if length_buckets else max_length
+            rows = np.tile(rows, 2) if twice else rows
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
             yield inputs, *({name: values[rows] for name, values in answer.items()} for answer in answers)

@@ -59,7 +59,9 @@ class Comparison:
         else:
             self.targets = _targets(dev, checkpoint)
             self.texts, self.pairs = list(dev.texts), None if dev.pairs is None else list(dev.pairs)
-            self.source = f"{len(self.texts)} labelled rows"
+            if checkpoint.task == "embedding":  # each text has a vector of its own
+                self.texts, self.pairs = [*self.texts, *(self.pairs or ())], None
+            self.source = f"{len(dev)} labelled rows"
         self._checkpoint = checkpoint
         self._encodings = checkpoint.tokenizer.encode_batch(self.texts, self.pairs, max_length=checkpoint.max_length)
         self.lengths = [len(encoding) for encoding in self._encodings]
@@ -132,10 +134,10 @@ def _targets(dev: LabelledData, checkpoint: Checkpoint) -> np.ndarray | None:
         raise DataError("there are no labelled rows to compare on")
     if checkpoint.pair and dev.pairs is None:
         raise DataError("the rows are single texts, the model answers pairs; name the column of the second text")
+    if checkpoint.task == "embedding":  # a vector is neither right nor wrong, the similarity of two is
+        return dev.targets if dev.task == "regression" and dev.pairs is not None else None
     if dev.pairs is not None and not checkpoint.pair:
         raise DataError("the rows are pairs of texts, the model answers single ones")
-    if checkpoint.task == "embedding":  # a vector is neither right nor wrong
-        return None
     if dev.task != checkpoint.task:
         raise DataError(f"the rows are for {dev.task}, the model is for {checkpoint.task}")
     if checkpoint.task == "regression":

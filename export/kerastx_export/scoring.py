@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerastx.analysis.scoring import cosines
 from kerastx.runtime.results import THRESHOLD
 
 RESAMPLES = 2000
@@ -47,14 +48,19 @@ def scores(
     """Compare file and Keras on labelled rows, by the metrics of the task.
 
     Accuracy for a classification, and for pairs with two labels the F1 of the second as well, as GLUE has them for
-    paraphrases; micro F1 where any number of labels is right; Spearman's correlation for a number.
+    paraphrases; micro F1 where any number of labels is right; Spearman's correlation for a number and for the cosines
+    of two vectors.
 
     Args:
-        task: "classification", "multi_label" or "regression".
-        found, expected: outputs of file and Keras by name: probabilities float (N, C) or score float (N, 1).
+        task: "classification", "multi_label", "regression" or "embedding".
+        found, expected: outputs of file and Keras by name: probabilities float (N, C), score float (N, 1) or vector
+            float (2N, D), of the first texts and then of the second ones.
         targets: int (N,), float (N, C) or float (N, 1); see `kerastx.data.readers.LabelledData`.
         pair: whether the rows are pairs of texts.
     """
+    if task == "embedding":
+        sides = (cosines(found["vector"]), cosines(expected["vector"]))
+        return [_bootstrapped("spearman", spearman, sides, targets[:, 0])]
     if task == "regression":
         sides = (found["score"][:, 0], expected["score"][:, 0])
         return [_bootstrapped("spearman", spearman, sides, targets[:, 0])]

@@ -12,7 +12,12 @@ import numpy as np
 
 from kerastx.data.readers import LabelledData
 
-MAIN_METRIC = {"classification": "accuracy", "multi_label": "micro_f1", "regression": "spearman"}
+MAIN_METRIC = {
+    "classification": "accuracy",
+    "multi_label": "micro_f1",
+    "regression": "spearman",
+    "embedding": "spearman",
+}
 THRESHOLD = 0.5  # the probability from which on a label of "multi_label" is given
 
 
@@ -25,8 +30,10 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
         task: "classification": accuracy, macro_f1, majority_share, and for two labels f1 (of the second one) and mcc.
             "multi_label", a label being given from a probability of 0.5 on: micro_f1, macro_f1, exact_match.
             "regression": spearman, pearson, mean_absolute_error, rmse.
+            "embedding", rows being rated pairs: spearman and pearson of the cosines.
         predicted: what a model of the task answers to the rows: "probabilities", float, (N, C), in the order of
-            `data.label_names`, or for "regression" "score", float, (N, 1).
+            `data.label_names`, for "regression" "score", float, (N, 1), for "embedding" "vector", float, (2N, D), of
+            the first texts and then of the second ones.
         data: the rows.
 
     Raises:
@@ -34,6 +41,8 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
     """
     if task not in MAIN_METRIC:
         raise ValueError(f"task must be one of {', '.join(MAIN_METRIC)}, got {task!r}.")
+    if task == "embedding":
+        return _cosine_scores(predicted, data)
     if data.task != task:
         raise ValueError(f"expected rows for {task}, got rows for {data.task}.")
     if len(data) == 0:
@@ -51,6 +60,23 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
     if task == "multi_label":
         return multi_label_scores(answers >= THRESHOLD, data.targets > 0)
     return _class_scores(answers.argmax(-1), data.targets, width)
+
+
+def _cosine_scores(predicted: Mapping[str, np.ndarray], data: LabelledData) -> dict[str, float]:
+    if data.task != "regression" or data.pairs is None or len(data) == 0:
+        raise ValueError(f"expected rated pairs of texts, got {len(data)} rows for {data.task}.")
+    vectors = np.asarray(predicted["vector"])
+    if vectors.ndim != 2 or len(vectors) != 2 * len(data) or not np.isfinite(vectors).all():
+        raise ValueError(f"vector must be finite and of the shape (2 * {len(data)}, D), got {vectors.shape}.")
+    scores = regression_scores(cosines(vectors), data.targets[:, 0])
+    return {name: scores[name] for name in ("spearman", "pearson")}
+
+
+def cosines(vectors: np.ndarray) -> np.ndarray:
+    """Return the cosine of each vector of the first half with that of the second: float (2N, D) -> float (N,)."""
+    one, other = np.split(vectors.astype(np.float64), 2)
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return (one * other).sum(axis=1) / np.maximum(lengths, 1e-12)
 
 
 def classification_scores(predicted: np.ndarray, expected: np.ndarray, num_classes: int) -> dict[str, float]:

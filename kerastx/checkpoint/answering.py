@@ -56,6 +56,17 @@ def predict(
     return results
 
 
+def predicted_for(checkpoint: Checkpoint, rows: Any) -> dict[str, np.ndarray]:
+    """Return the outputs for labelled rows; those of an embedding are the vectors of the texts, then of the pairs.
+
+    Args:
+        rows: with `texts` and `pairs`, see `LabelledData`.
+    """
+    if checkpoint.task == "embedding" and rows.pairs is not None:
+        return predict(checkpoint, [*rows.texts, *rows.pairs])
+    return predict(checkpoint, rows.texts, rows.pairs)
+
+
 def _outputs(checkpoint: Checkpoint, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     outputs = checkpoint.model.predict_on_batch(inputs)
     if checkpoint.task == "classification":

@@ -23,22 +23,19 @@ class Model(Protocol):
 def read_dev_rows(
     path: Path, model: Model, *, text_column: str | None, pair_column: str | None, label_column: str | None
 ) -> LabelledData:
-    """Return the rows of `path` as the task of `model` takes them.
+    """Return the rows of `path` as the task of `model` takes them: rated pairs where it answers vectors.
 
     Raises:
-        DataError: the file is missing or wrong, or the model answers vectors, which no row can score.
+        DataError: the file is missing or wrong.
     """
     from kerastx.data.readers import read_labelled
-    from kerastx.errors import DataError
 
-    if model.task == "embedding":
-        raise DataError(f"{path}: the model answers vectors, which labelled rows cannot score")
     return read_labelled(
         path,
         labels=model.labels or None,
         text_column=text_column,
         label_column=label_column,
         pair_column=pair_column,
-        pairs=model.pair,
-        task=model.task,
+        pairs=model.pair or model.task == "embedding",
+        task="regression" if model.task == "embedding" else model.task,
     )

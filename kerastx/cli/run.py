@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kerastx.cli.options import Json
 from kerastx.errors import DataError
+
+if TYPE_CHECKING:
+    from kerastx.runtime.session import Session
 
 LINES_AT_ONCE = 256
 _LINE_ENDS = str.maketrans("\r\n", "  ")
@@ -26,12 +29,15 @@ def run(
         typer.Argument(help="Texts, or TEXT PAIR TEXT PAIR ...; stdin lines when there are none, pairs with a tab."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 1,
+    similarity: Annotated[
+        bool, typer.Option("--similarity", help="Of a file for vectors: how alike TEXT and PAIR are, -1 to 1.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Answer texts, or pairs of texts, one line each: label, probability, text.
 
     A file for any of several labels prints them with commas, or - for none; one for numbers prints the number; one for
-    vectors needs --json.
+    vectors needs --json or --similarity.
 
     Example: `kerastx run build/export/classification-dynamic_wi8_afp32.onnx "What a lovely film."`
     """
@@ -39,15 +45,30 @@ def run(
 
     session = load(file, threads=threads)
     manifest = session.manifest
-    if manifest.task == "embedding" and not json:
-        raise DataError(f"{file} answers vectors, which are printed as JSON only: add --json")
-    rows = _rows_of(text, pair=manifest.pair) if text else _stdin_rows(pair=manifest.pair)
+    if similarity and manifest.task != "embedding":
+        raise DataError(f"{file} answers no vectors but {manifest.task}: leave --similarity out")
+    if manifest.task == "embedding" and not (json or similarity):
+        raise DataError(f"{file} answers vectors, which are printed as JSON only: add --json, or --similarity")
+    pair = manifest.pair or similarity
+    rows = _rows_of(text, pair=pair) if text else _stdin_rows(pair=pair)
     for batch in _batches(rows):
-        texts = [row[0] for row in batch]
-        answers = session(texts, [row[1] for row in batch]) if manifest.pair else session(texts)
+        answers = _similarities(session, batch) if similarity else _answers(session, batch)
         for row, answer in zip(batch, answers, strict=True):
             print(_as_json(row, answer) if json else _as_line(row, answer))
         print(end="", flush=True)
+
+
+def _answers(session: Session, batch: list[Row]) -> list[Any]:
+    texts = [row[0] for row in batch]
+    return session(texts, [row[1] for row in batch]) if session.manifest.pair else session(texts)
+
+
+def _similarities(session: Session, batch: list[Row]) -> list[Any]:
+    """Return for each pair the cosine of the vectors of its texts."""
+    from kerastx.runtime.results import Regression
+
+    vectors = session.predict([row[0] for row in batch] + [row[1] for row in batch])["vector"]
+    return [Regression(float(cosine)) for cosine in (vectors[: len(batch)] * vectors[len(batch) :]).sum(axis=1)]
 
 
 def _as_line(row: Row, answer: Any) -> str:

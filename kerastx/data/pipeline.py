@@ -19,6 +19,11 @@ from kerastx.text.tokenizer import Tokenizer
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask", "masked_positions")
 PACKED_INPUTS = ("positions", "sequence_ids", "first_positions")
+INPUT_SPECS = {
+    "token_ids": tf.TensorSpec([None, None], tf.int32),
+    "segment_ids": tf.TensorSpec([None, None], tf.int32),
+    "padding_mask": tf.TensorSpec([None, None], tf.bool),
+}
 LAST_STEP = 1 << 40
 LENGTH_MULTIPLE = 8
 WINDOW_BATCHES = 50  # batches' worth of texts sorted by length together
@@ -152,23 +157,20 @@ def classification_dataset(
     epochs = itertools.count()
 
     def generate() -> Iterator[tuple[dict[str, np.ndarray], ...]]:
-        for rows in _batches(lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)):
+        for rows in length_batches(
+            lengths if length_buckets else np.zeros_like(lengths), batch_size, seed, next(epochs)
+        ):
             longest = int(lengths[rows].max()) if length_buckets else max_length
             rows = np.tile(rows, 2) if twice else rows
             width = min(longest + -longest % LENGTH_MULTIPLE, max_length)
             inputs = tokenizer.pad([encodings[row] for row in rows], length=width)
             yield inputs, *({name: values[rows] for name, values in answer.items()} for answer in answers)
 
-    inputs_spec = {
-        "token_ids": tf.TensorSpec([None, None], tf.int32),
-        "segment_ids": tf.TensorSpec([None, None], tf.int32),
-        "padding_mask": tf.TensorSpec([None, None], tf.bool),
-    }
     answer_specs = [
         {name: tf.TensorSpec([None, *values.shape[1:]], values.dtype) for name, values in answer.items()}
         for answer in answers
     ]
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=(inputs_spec, *answer_specs))
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=(INPUT_SPECS, *answer_specs))
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(examples) // batch_size))).prefetch(4)
 
 
@@ -212,7 +214,7 @@ def _check_classification(examples: LabelledData, what: str) -> None:
         raise ValueError(f"{what} are for the task classification, got {examples.task}.")
 
 
-def _batches(lengths: np.ndarray, batch_size: int, seed: int | None, epoch: int) -> list[np.ndarray]:
+def length_batches(lengths: np.ndarray, batch_size: int, seed: int | None, epoch: int) -> list[np.ndarray]:
     """Return the rows of each batch: in order without a seed, else shuffled and sorted by length within windows."""
     if seed is None:
         return _sliced(np.arange(len(lengths)), batch_size)

@@ -15,12 +15,14 @@ from kerastx.training.layer_decay import layer_scales
 from kerastx.training.losses import BinaryCrossEntropy, Distillation, cross_entropy
 from kerastx.training.metrics import Accuracy, LabelAccuracy, TargetAccuracy
 from kerastx.training.optimizers import adamw
+from kerastx.training.similarity_losses import CoSent
 
 # What is watched on held-out rows: (name in the logs, which way is better).
 WATCHED = {
     "classification": ("val_accuracy", "max"),
     "multi_label": ("val_loss", "min"),
     "regression": ("val_loss", "min"),
+    "embedding": ("val_loss", "min"),
 }
 
 
@@ -92,6 +94,8 @@ def _keep_best(task: str, patience: int) -> keras.callbacks.EarlyStopping:
 
 
 def _loss_and_metrics(task: str, distillation: Distillation | None) -> tuple[str, Any, list[Any]]:
+    if task == "embedding":
+        return "vector", CoSent(), []
     if task == "regression":
         return "score", keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"), []
     if task == "multi_label":

@@ -110,13 +110,32 @@ def test_constant_answers_score_0():
     assert scores == {"micro_f1": 0.0, "macro_f1": 0.0, "exact_match": 1.0}
 
 
+def test_vectors_are_scored_by_the_cosines_of_rated_pairs():
+    vectors = np.random.default_rng(1).normal(size=(10, 3))
+    rows = LabelledData.of_numbers(texts(5), [1, 5, 2, 2, 4], pairs=texts(5))
+    cosines = [
+        one @ two / np.linalg.norm(one) / np.linalg.norm(two) for one, two in zip(vectors[:5], vectors[5:], strict=True)
+    ]
+    scores = task_scores("embedding", {"vector": vectors}, rows)
+    assert scores == pytest.approx(
+        {
+            "spearman": stats.spearmanr(cosines, [1, 5, 2, 2, 4]).statistic,
+            "pearson": stats.pearsonr(cosines, [1, 5, 2, 2, 4]).statistic,
+        }
+    )
+    with pytest.raises(ValueError, match=r"of the shape \(2 \* 5, D\), got \(5, 3\)"):
+        task_scores("embedding", {"vector": vectors[:5]}, rows)
+    with pytest.raises(ValueError, match="expected rated pairs of texts, got 5 rows for classification"):
+        task_scores("embedding", {"vector": vectors}, LabelledData.of(texts(5), list("ababa")))
+
+
 def test_every_task_has_a_main_metric_that_is_scored():
     rows = {
         "classification": (LabelledData.of(["a", "b"], ["x", "y"]), "probabilities", np.eye(2)),
         "multi_label": (LabelledData.of_sets(["a", "b"], [["x"], ["y"]]), "probabilities", np.eye(2)),
         "regression": (LabelledData.of_numbers(["a", "b"], [1, 2]), "score", np.array([[3.0], [4.0]])),
     }
-    assert set(MAIN_METRIC) == set(TASKS) == set(rows)
+    assert set(MAIN_METRIC) - {"embedding"} == set(TASKS) == set(rows)
     for task, (data, name, answers) in rows.items():
         assert task_scores(task, {name: answers}, data)[MAIN_METRIC[task]] == pytest.approx(1.0)
 
@@ -124,7 +143,7 @@ def test_every_task_has_a_main_metric_that_is_scored():
 @pytest.mark.parametrize(
     ("task", "predicted", "message"),
     [
-        ("ranking", {}, "task must be one of classification, multi_label, regression, got 'ranking'"),
+        ("ranking", {}, "task must be one of classification, multi_label, regression, embedding, got 'ranking'"),
         ("regression", {}, "expected rows for regression, got rows for classification"),
         ("classification", {"logits": np.zeros((2, 2))}, "expected 'probabilities' among the answers, got logits"),
         ("classification", {}, "among the answers, got none"),

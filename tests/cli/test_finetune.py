@@ -100,6 +100,29 @@ def test_pairs(tmp_path, capsys):
     assert checkpoint(["a b a"], ["y z z"])[0].label == "other"
 
 
+def test_vectors_of_rated_pairs(tmp_path, capsys):
+    random = np.random.default_rng(6)
+    rows = []
+    for _ in range(300):
+        first, second = random.integers(0, 2, 2)
+        texts = [words(("abcd", "wxyz")[side], random, 3) for side in (first, second)]
+        rows.append((*texts, 5 if first == second else random.integers(0, 2)))
+    train = write_rows(tmp_path / "train.tsv", rows, "sentence1\tsentence2\tscore")
+    output = tmp_path / "out"
+    finetune("embed", "--train", train, "--dev-share", 0.2, "--epochs", 6, "--output", output, "--json")
+    assert result(capsys)["spearman"] > 0.75
+    checkpoint = load_checkpoint(output)
+    assert (checkpoint.task, checkpoint.pair, checkpoint.labels) == ("embedding", False, ())
+    one, same, other = checkpoint(["a b c", "d a a", "x y z"])
+    assert np.linalg.norm(one) == pytest.approx(1, abs=1e-5)
+    assert one @ same > one @ other + 0.1
+    again = tmp_path / "again"  # a sentence encoder goes on from itself; of two --from the last counts
+    finetune(
+        "embed", "--train", train, "--dev-share", 0.2, "--epochs", 1, "--from", output, "--output", again, "--json"
+    )
+    assert result(capsys)["spearman"] > 0.75
+
+
 def test_a_score_of_a_text(tmp_path, capsys):
     """The share of early letters, times 50: far from where a fresh head begins."""
     random = np.random.default_rng(7)

@@ -110,7 +110,8 @@ def test_run_says_which_pair_is_incomplete(kerastx, file_of, monkeypatch):
 def test_vectors_are_printed_as_json_only(kerastx, file_of):
     code, out, err = kerastx("run", file_of("embedding"), "a text")
     assert (code, out) == (1, "")
-    assert err == f"error: {file_of('embedding')} answers vectors, which are printed as JSON only: add --json\n"
+    problem = "answers vectors, which are printed as JSON only: add --json, or --similarity"
+    assert err == f"error: {file_of('embedding')} {problem}\n"
     code, out, _ = kerastx("run", file_of("embedding"), "a text", "--json")
     found = json.loads(out)
     assert code == 0
@@ -146,12 +147,6 @@ def test_files_of_pairs_are_exported_and_verified_on_rows_of_pairs(kerastx, fold
     code, out, err = kerastx("verify", path, "--checkpoint", checkpoint, "--dev", rows, *columns)
     assert code == 0, err
     assert f"Spearman correlation on 20 rows: {file['score']['file']:.4f}" in out
-    vectors = folder_of("embedding")
-    code, out, err = kerastx(
-        "verify", vectors / "out" / "embedding-fp32.onnx", "--checkpoint", vectors / "checkpoint", "--dev", rows
-    )
-    assert (code, out) == (1, "")
-    assert "answers vectors, which labelled rows cannot score" in err
 
 
 def test_evaluate_scores_file_and_checkpoint_alike(kerastx, folder_of, file_of, pair_rows):
@@ -178,11 +173,41 @@ def test_evaluate_scores_sets_of_labels(kerastx, file_of, tmp_path):
     assert json.loads(out)["micro_f1"] == pytest.approx(2 * hits / (given.sum() + 2 * len(TEXTS)))
 
 
-def test_evaluate_refuses_vectors(kerastx, folder_of, file_of, pair_rows):
-    rows, _ = pair_rows
-    code, out, err = kerastx("evaluate", file_of("embedding"), "--data", rows)
+def test_vectors_are_scored_by_the_similarity_of_rated_pairs(kerastx, folder_of, file_of, pair_rows, tmp_path):
+    rows, columns = pair_rows
+    checkpoint = folder_of("embedding") / "checkpoint"
+    session = load(file_of("embedding"))
+    cosines = [session(one) @ session(two) for one, two in zip(TEXTS, SECONDS, strict=True)]
+    rated = [float(line.split("\t")[2]) for line in rows.read_text().splitlines()[1:]]
+    expected = stats.spearmanr(cosines, rated).statistic
+    for source in (file_of("embedding"), checkpoint):
+        code, out, err = kerastx("evaluate", source, "--data", rows, *columns, "--json")
+        assert code == 0, err
+        assert json.loads(out)["spearman"] == pytest.approx(expected, abs=1e-6)
+    command = ("--output", tmp_path / "out", "--formats", "onnx", "--dev", rows, *columns, "--json")
+    code, out, err = kerastx("export", checkpoint, *command)
+    assert code == 0, err
+    (file,) = json.loads(out)["files"]
+    score = file["score"]
+    assert (score["metric"], score["rows"]) == ("spearman", 20)
+    assert score["keras"] == pytest.approx(expected, abs=1e-6)
+    path = tmp_path / "out" / "embedding-dynamic_wi8_afp32.onnx"
+    code, out, err = kerastx("evaluate", path, "--data", rows, *columns, "--json")
+    assert json.loads(out)["spearman"] == pytest.approx(score["file"], abs=1e-6)
+    code, out, err = kerastx("verify", path, "--checkpoint", checkpoint, "--dev", rows, *columns)
+    assert code == 0, err
+    assert f"Spearman correlation on 20 rows: {score['file']:.4f}" in out
+
+
+def test_run_prints_how_alike_two_texts_are(kerastx, file_of, monkeypatch):
+    session = load(file_of("embedding"))
+    cosine = float(session(TEXTS[0]) @ session(SECONDS[0]))
+    code, out, err = kerastx("run", file_of("embedding"), "--similarity", TEXTS[0], SECONDS[0], TEXTS[1], TEXTS[1])
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [f"{cosine:.4f}\t{TEXTS[0]}\t{SECONDS[0]}", f"1.0000\t{TEXTS[1]}\t{TEXTS[1]}"]
+    stdin(monkeypatch, f"{TEXTS[0]}\t{SECONDS[0]}\n")
+    code, out, _ = kerastx("run", file_of("embedding"), "--similarity", "--json")
+    assert json.loads(out) == {"text": TEXTS[0], "pair": SECONDS[0], "score": pytest.approx(cosine, abs=1e-5)}
+    code, out, err = kerastx("run", file_of("multi_label"), "--similarity", "a", "b")
     assert (code, out) == (1, "")
-    assert "answers vectors, which labelled rows cannot score" in err
-    code, out, err = kerastx("evaluate", folder_of("embedding") / "checkpoint", "--data", rows)
-    assert (code, out) == (1, "")
-    assert "answers vectors, which labelled rows cannot score" in err
+    assert err == f"error: {file_of('multi_label')} answers no vectors but multi_label: leave --similarity out\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
 from kerastx_export import convert_onnx, convert_tflite, environment, quantize_onnx, tflite_metadata
 from kerastx_export.constants import Constant, onnx_constants
+from kerastx_export.int8_tables import int8_tables
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.signature import signature
 from kerastx_export.tflite_graph import TfliteGraph
@@ -56,7 +58,7 @@ def _description(checkpoint: Checkpoint) -> str:
 
 
 class TfliteBuilder:
-    """Makes .tflite files; the SavedModel that it reads is written once, into `folder`."""
+    """Makes .tflite files; the SavedModels that it reads are written once, into `folder`."""
 
     engine_format = "tflite"
 
@@ -64,18 +66,22 @@ class TfliteBuilder:
         self.checkpoint = checkpoint
         self.folder = folder
 
-    @cached_property
-    def _saved_model(self) -> Path:
-        path = self.folder / "saved_model"
+    def _saved_model(self, recipe: Recipe) -> Path:
+        is_int8 = recipe.weight_dtype == "int8"
+        path = self.folder / ("saved_model_int8" if is_int8 else "saved_model")
+        if path.exists():
+            return path
+        model = self.checkpoint.model
         try:
-            write_saved_model(self.checkpoint.model, path, task=self.checkpoint.task)
+            with int8_tables(model) if is_int8 else contextlib.nullcontext():
+                write_saved_model(model, path, task=self.checkpoint.task)
         except tf.errors.OpError as error:  # a full disk, most of all
             raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
         return path
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
-        content = convert_tflite.convert(self._saved_model, recipe, task=self.checkpoint.task)
+        content = convert_tflite.convert(self._saved_model(recipe), recipe, task=self.checkpoint.task)
         parsed = TfliteGraph(content)
         return Graph(content, parsed.constants, parsed.operators)
 

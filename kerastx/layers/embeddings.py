@@ -43,7 +43,10 @@ class TokenEmbedding(keras.layers.Layer):
         )
 
     def call(self, token_ids):
-        return ops.cast(ops.take(self.table, token_ids, axis=0), self.compute_dtype)
+        return ops.cast(self.rows(token_ids), self.compute_dtype)
+
+    def rows(self, token_ids):
+        return ops.take(self.table, token_ids, axis=0)
 
     def project(self, states):
         return ops.matmul(states, ops.transpose(ops.cast(self.table, states.dtype)))
@@ -111,11 +114,14 @@ class InputEmbeddings(keras.layers.Layer):
     def call(self, token_vectors, segment_ids, positions=None, training=None):
         # Gathered, not sliced: a gather keeps the table int8 in a quantized file.
         if positions is None:
-            positions = ops.expand_dims(ops.take(self.positions, ops.arange(ops.shape(token_vectors)[1]), axis=0), 0)
+            positions = ops.expand_dims(self.rows(ops.arange(ops.shape(token_vectors)[1])), 0)
         else:
-            positions = ops.take(self.positions, positions, axis=0)
+            positions = self.rows(positions)
         states = token_vectors + positions + ops.take(self.segments, segment_ids, axis=0)
         return self.dropout(self.norm(states), training=training)
+
+    def rows(self, positions):
+        return ops.take(self.positions, positions, axis=0)
 
     def compute_output_shape(self, token_vectors_shape, segment_ids_shape=None, positions_shape=None):
         return token_vectors_shape

@@ -1,0 +1,49 @@
+"""Tables in 8 bits for TFLite, each row with a scale of its own.
+
+The converter gives a table one scale for all of its rows. In a table of positions some rows reach much farther than
+the others, which then keep a few levels: of all that 8 bits cost a 6-layer encoder, this was the larger half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastx.layers.embeddings import InputEmbeddings, TokenEmbedding
+
+LEVELS = 127
+
+
+@contextlib.contextmanager
+def int8_tables(model: keras.Model) -> Iterator[None]:
+    """Let the tables of tokens and positions answer from int8 rows, for what is traced inside of the block."""
+    layers = [layer for layer in model.layers if isinstance(layer, TokenEmbedding | InputEmbeddings)]
+    try:
+        for layer in layers:
+            lookup = _lookup(layer.table if isinstance(layer, TokenEmbedding) else layer.positions)
+            layer.__dict__["rows"] = lookup
+        yield
+    finally:
+        for layer in layers:
+            layer.__dict__.pop("rows", None)
+
+
+def _lookup(table: keras.Variable) -> Callable[[tf.Tensor], tf.Tensor]:
+    values = keras.ops.convert_to_numpy(table)
+    scales = scales_of(values)
+    rounded = np.rint(values / scales).astype(np.int8)
+
+    def rows(ids: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.gather(tf.constant(rounded), ids), tf.float32) * tf.gather(tf.constant(scales), ids)
+
+    return rows
+
+
+def scales_of(table: np.ndarray) -> np.ndarray:
+    """Return the step of each row, 1 where all of it is 0: float (V, D) -> float32 (V, 1)."""
+    peaks = np.abs(table).max(axis=1, keepdims=True)
+    return np.where(peaks > 0, peaks / LEVELS, 1.0).astype(np.float32)

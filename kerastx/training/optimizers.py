@@ -13,6 +13,10 @@ from kerastx.training.schedules import WarmupLinearDecay
 # Biases and the scales and shifts of norms are not decayed. Keras matches the backend's name of the variable:
 # "bias" in jax, "bias:0" or a whole path in tensorflow.
 UNDECAYED = [r"(^|/)(bias|gamma|beta)(:\d+)?$"]
+# Keras adds it to the root of the second moment before that is corrected for its start: with the usual 1e-6 it acts
+# like 1e-5 in the first hundred steps, as large as the clipped gradients of a pretrained encoder's lower layers, which
+# then move a quarter less than Adam (Kingma and Ba, 2014, algorithm 1) says.
+EPSILON = 1e-8
 
 
 def adamw(
@@ -43,7 +47,7 @@ def adamw(
     optimizer = kind(
         schedule,
         weight_decay=weight_decay,
-        epsilon=1e-6,
+        epsilon=EPSILON,
         global_clipnorm=global_clipnorm,
         gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         name="adamw",  # part of the paths in a checkpoint: Keras would number a second optimizer of a process

@@ -90,7 +90,7 @@ def test_training_draws_the_answers_of_a_row_together(rows, tokenizer):
         config = EncoderConfig.preset("tiny", vocabulary_size=tokenizer.vocabulary_size, dropout_rate=0.2)
         model = build_classifier(config, num_classes=2)
         data = classification_dataset(rows, tokenizer, batch_size=8, max_length=8, seed=1, twice=True)
-        settings = {"epochs": 25, "learning_rate": 2e-3}
+        settings = {"epochs": 40, "learning_rate": 1e-3}
         finetune(model, data, task="classification", consistency=weight, **settings)
         inputs = next(iter(data))[0]
         answers = [convert_to_numpy(model(inputs, training=True)["logits"]) for _ in range(20)]

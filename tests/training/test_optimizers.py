@@ -32,6 +32,24 @@ def test_only_kernels_decay(block):
     assert {v.name for v in variables} == {"kernel", "bias", "gamma", "beta"}
 
 
+def test_small_gradients_move_as_far_as_the_paper_says():
+    """Adam as in algorithm 1 with decoupled decay, in float64, for gradients as small as clipping leaves them."""
+    gradients = np.random.default_rng(4).normal(scale=[1e-6, 1e-5, 1e-3], size=(30, 3)).astype("float32")
+    variable = keras.Variable(np.ones(3, "float32"), name="kernel")
+    optimizer = adamw(1e-3, total_steps=30, weight_decay=0.01)
+    optimizer.build([variable])
+    expected, first, second = np.ones(3), np.zeros(3), np.zeros(3)
+    for step, gradient in enumerate(gradients.astype("float64"), 1):
+        rate = float(optimizer.learning_rate)
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        adam = first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        expected -= rate * (adam + 0.01 * expected)
+        optimizer.apply([keras.ops.convert_to_tensor(gradients[step - 1])], [variable])
+    moved, should = convert_to_numpy(variable) - 1, expected - 1
+    assert np.all(np.abs(moved / should - 1) < [0.05, 0.03, 0.002])
+
+
 def test_the_global_norm_is_clipped():
     variable = keras.Variable(np.zeros(4, "float32"), name="kernel")
     optimizer = adamw(1.0, total_steps=1, global_clipnorm=0.5)

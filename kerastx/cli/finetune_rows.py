@@ -40,10 +40,11 @@ def read_rows(request: FinetuneRequest) -> FinetuneRows:
         pair_column=request.pair_column,
         label_column=request.label_column,
         pairs=request.pairs,
-        task="regression" if request.task == "embedding" else request.task,
+        negative_column=request.negative_column,
+        task=request.row_task,
     )
     train = read(request.train)
-    if train.task != "regression" and len(train.label_names) < 2:
+    if train.task in ("classification", "multi_label") and len(train.label_names) < 2:
         raise DataError(f"{request.train}: expected at least 2 labels, got only {', '.join(train.label_names)}")
     dev = read(request.dev, labels=train.label_names or None) if request.dev else None
     if dev is None and request.dev_share:

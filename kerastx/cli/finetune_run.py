@@ -48,6 +48,7 @@ class FinetuneRequest:
     dev: Path | None = None
     pairs: bool = False
     task: str = "classification"
+    positives: bool = False
     dev_share: float = 0.0
     hold_out: float = 0.05
     patience: int = 2
@@ -74,8 +75,16 @@ class FinetuneRequest:
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
+    negative_column: str | None = None
     seed: int = 1
     force: bool = False
+
+    @property
+    def row_task(self) -> str:
+        """What rows hold: for vectors rated pairs, or texts that belong together."""
+        if self.task != "embedding":
+            return self.task
+        return "positives" if self.positives else "regression"
 
 
 def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
@@ -121,7 +130,7 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
     finetune(
         checkpoint.model,
         batches,
-        task=request.task,
+        task=_training_task(request, rows.train),
         epochs=request.epochs,
         learning_rate=request.learning_rate,
         accumulate=request.accumulate,
@@ -134,6 +143,12 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
     )
     if scores is not None:
         scores.restore(checkpoint.model)
+
+
+def _training_task(request: FinetuneRequest, train: LabelledData) -> str:
+    if not request.positives:
+        return request.task
+    return "positives" if train.negatives is None else "triplets"
 
 
 def _check_output(request: FinetuneRequest) -> None:
@@ -174,7 +189,7 @@ def _dataset(
 ):
     if request.task == "embedding":
         return similarity_dataset(
-            [data.texts, data.pairs or []],
+            [texts for texts in (data.texts, data.pairs, data.negatives) if texts is not None],
             data.targets,
             checkpoint.tokenizer,
             batch_size=request.batch_size,

@@ -22,6 +22,9 @@ PAIR_COLUMNS = (
     ("#1 string", "#2 string"),
     ("text", "pair"),
 )
+# A text and one that belongs with it, as they are published for training vectors; a third may not belong.
+POSITIVE_COLUMNS = (("anchor", "positive"), ("query", "positive"), ("query", "answer"), ("question", "answer"))
+NEGATIVE_COLUMN = "negative"
 LABEL_COLUMNS = ("label", "labels", "class", "category", "quality", "gold_label", "entailment_judgment")
 SCORE_COLUMNS = ("score", "similarity", "relatedness_score")
 
@@ -36,7 +39,8 @@ class Columns:
     Attributes:
         text, pair, label: a name, or a number counted from 0.
         pairs: whether a row has two texts; it has, too, when `pair` is given.
-        task: numbers ("regression") are looked for under other names first.
+        task: numbers ("regression") are looked for under other names first; "positives" have no label.
+        negative: the column of a third text, of "positives" only; found when it is called negative.
     """
 
     text: Column | None = None
@@ -44,22 +48,35 @@ class Columns:
     label: Column | None = None
     pairs: bool = False
     task: str = "classification"
+    negative: Column | None = None
 
     def numbers(self) -> list[int] | None:
-        """Return the numbers of text, pair (if there is one) and label; None unless all of them are numbers."""
+        """Return the numbers of text, pair (if there is one) and label; None unless all of them are numbers.
+
+        Of "positives" those of text, pair and negative (if it is given).
+        """
         paired = [self.pair] if self.pairs or self.pair is not None else []
-        found = [_as_number(column) for column in (self.text, *paired, self.label)]
+        last = [self.label] if self.task != "positives" else [] if self.negative is None else [self.negative]
+        found = [_as_number(column) for column in (self.text, *paired, *last)]
         numbers = [number for number in found if number is not None]
         return numbers if len(numbers) == len(found) else None
 
     def find(self, file: Path, header: Sequence[str]) -> list[str]:
-        """Return the names in the header of text, pair (if there is one) and label; DataError where one is missing."""
+        """Return the names in the header of what `numbers` returns; DataError where one is missing."""
+        if self.task == "positives":
+            return [*self._find_texts(file, header), *self._find_negative(file, header)]
         names = LABEL_COLUMNS + SCORE_COLUMNS if self.task != "regression" else SCORE_COLUMNS + LABEL_COLUMNS
         return [*self._find_texts(file, header), _find(file, header, self.label, names, "label")]
 
+    def _find_negative(self, file: Path, header: Sequence[str]) -> list[str]:
+        if self.negative is None and NEGATIVE_COLUMN not in {name.lower() for name in header}:
+            return []
+        return [_find(file, header, self.negative or NEGATIVE_COLUMN, (), "negative")]
+
     def _find_texts(self, file: Path, header: Sequence[str]) -> list[str]:
         lowered = {name.lower() for name in header}
-        known = [pair for pair in PAIR_COLUMNS if lowered.issuperset(pair)]
+        pairs = POSITIVE_COLUMNS + PAIR_COLUMNS if self.task == "positives" else PAIR_COLUMNS
+        known = [pair for pair in pairs if lowered.issuperset(pair)]
         if not self.pairs and self.pair is None:
             way_out = f"; with --pair-column {known[0][1]} for a pair of texts" if known else ""
             return [_find(file, header, self.text, TEXT_COLUMNS, "text", way_out)]

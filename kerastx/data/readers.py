@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from kerastx.data.columns import Column, Columns, shown, shown_names
 from kerastx.data.tables import Row, csv_rows, lines, read_table, tsv_rows
 from kerastx.errors import DataError
 
-TASKS = ("classification", "multi_label", "regression")
+TASKS = ("classification", "multi_label", "regression", "positives")
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
@@ -33,6 +33,7 @@ class LabelledRow(NamedTuple):
     problem: str = ""  # "expected ..., got ..."; the rest means nothing then
     pair: str | None = None
     names: tuple[str, ...] = ()  # the labels of a row that may have any number of them
+    negative: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +45,11 @@ class LabelledData:
         labels: what is right for each: the name of its label, its names joined by "|", or its number.
         label_names: all labels; their order gives the class numbers. Empty for numbers.
         targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right
-            ("multi_label") float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1).
+            ("multi_label") float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1). For texts
+            that belong together ("positives") int32, (N,), the same number where the first or the second text is.
         pairs: the second text of each; None for single texts.
-        task: "classification", "multi_label" or "regression".
+        task: "classification", "multi_label", "regression" or "positives".
+        negatives: of "positives" a third text of each, which does not belong to the first; None where there is none.
     """
 
     texts: list[str]
@@ -55,10 +58,11 @@ class LabelledData:
     targets: np.ndarray
     pairs: list[str] | None = None
     task: str = "classification"
+    negatives: list[str] | None = None
 
     def __post_init__(self) -> None:
-        pairs = self.texts if self.pairs is None else self.pairs
-        counts = [len(self.texts), len(self.labels), len(self.targets), len(pairs)]
+        counts = [len(self.texts), len(self.labels), len(self.targets)]
+        counts += [len(texts) for texts in (self.pairs, self.negatives) if texts is not None]
         if len(set(counts)) > 1:
             raise ValueError(f"texts, labels, targets and pairs must be as many, got {', '.join(map(str, counts))}.")
 
@@ -112,6 +116,14 @@ class LabelledData:
         targets = np.array(values, np.float32).reshape(-1, 1)
         return cls(list(texts), labels, (), targets, _listed(pairs), "regression")
 
+    @classmethod
+    def of_positives(
+        cls, texts: Sequence[str], pairs: Sequence[str], *, negatives: Sequence[str] | None = None
+    ) -> LabelledData:
+        """Return rows of two texts that belong together, and perhaps a third that does not."""
+        targets = np.array(_groups(texts, pairs), np.int32)
+        return cls(list(texts), [""] * len(targets), (), targets, list(pairs), "positives", _listed(negatives))
+
     def subset(self, rows: Iterable[int] | np.ndarray) -> LabelledData:
         """Return the rows with these numbers, in this order; all labels keep their place."""
         chosen = [int(row) for row in rows]
@@ -122,7 +134,24 @@ class LabelledData:
             self.targets[chosen],
             None if self.pairs is None else [self.pairs[row] for row in chosen],
             self.task,
+            None if self.negatives is None else [self.negatives[row] for row in chosen],
         )
+
+
+def _groups(texts: Sequence[str], pairs: Sequence[str]) -> list[int]:
+    """Return a number for each row, the same for rows that are tied together by texts they share."""
+    leaders: dict[str, str] = {}
+
+    def leader(text: str) -> str:
+        while (above := leaders.setdefault(text, text)) != text:
+            leaders[text] = leaders[above]
+            text = above
+        return text
+
+    for text, pair in zip(texts, pairs, strict=True):
+        leaders[leader(pair)] = leader(text)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(map(leader, texts)))}
+    return [numbers[leader(text)] for text in texts]
 
 
 def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
@@ -139,6 +168,7 @@ def read_labelled(
     text_column: Column | None = None,
     pair_column: Column | None = None,
     label_column: Column | None = None,
+    negative_column: Column | None = None,
     labels: Iterable[str] | None = None,
     pairs: bool = False,
     task: str = "classification",
@@ -154,10 +184,12 @@ def read_labelled(
         pair_column: the same for the second text; the two are found as sentence1 and sentence2, premise and
             hypothesis, and whatever else is in `kerastx.data.columns.PAIR_COLUMNS`.
         label_column: the same for the label; found as label, class, category, quality, gold_label, score, ...
+        negative_column: the same for a third text of "positives"; found as negative.
         labels: the labels that may occur, in class order; otherwise those that do, sorted.
         pairs: whether a row has two texts; it has, too, when `pair_column` is given.
         task: "classification": one label a row. "multi_label": any number, separated by commas or |, in JSONL also as
-            a list of strings. "regression": a finite number.
+            a list of strings. "regression": a finite number. "positives": none; two texts belong together, and a third
+            does not. They are found as anchor and positive, query and answer, and under all names of pairs.
 
     Raises:
         DataError: the file is missing, empty or lacks a column, or rows are wrong: the first is shown, all are counted.
@@ -167,10 +199,20 @@ def read_labelled(
     allowed = None if labels is None else tuple(labels)
     if task == "regression" and allowed:
         raise ValueError(f"regression has numbers and no labels, got {labels=}.")
-    columns = Columns(text=text_column, pair=pair_column, label=label_column, pairs=pairs, task=task)
+    columns = Columns(
+        text=text_column,
+        pair=pair_column,
+        label=label_column,
+        pairs=pairs or task == "positives",
+        task=task,
+        negative=negative_column,
+    )
     rows = _checked(file, _records(file, columns), lambda row: _problem(row, task, allowed))
     texts = [row.text for row in rows]
     seconds = None if rows[0].pair is None else [row.pair or "" for row in rows]
+    if task == "positives":
+        negatives = None if rows[0].negative is None else [row.negative or "" for row in rows]
+        return LabelledData.of_positives(texts, seconds or [], negatives=negatives)
     if task == "regression":
         return LabelledData.of_numbers(texts, [float(row.label) for row in rows], pairs=seconds)
     if task == "multi_label":
@@ -246,7 +288,9 @@ def _problem(row: LabelledRow, task: str, allowed: tuple[str, ...] | None) -> st
         return "expected a text, got an empty one"
     if row.pair == "":
         return "expected a second text, got an empty one"
-    if not row.label and task != "multi_label":
+    if row.negative == "":
+        return "expected a third text, got an empty one"
+    if not row.label and task not in ("multi_label", "positives"):
         return f"expected a {'number' if task == 'regression' else 'label'}, got an empty one"
     if problem := _nul_problem(row):
         return problem
@@ -259,7 +303,8 @@ def _problem(row: LabelledRow, task: str, allowed: tuple[str, ...] | None) -> st
 
 
 def _nul_problem(row: LabelledRow) -> str:
-    return "expected text, got a NUL character" if "\0" in row.text + (row.pair or "") + row.label else ""
+    whole = row.text + (row.pair or "") + (row.negative or "") + row.label
+    return "expected text, got a NUL character" if "\0" in whole else ""
 
 
 def _is_number(label: str) -> bool:
@@ -288,8 +333,7 @@ def _table_records(file: Path, rows: Iterator[Row], columns: Columns, *, may_be_
             expected = f"at least {least}" if may_be_wider else width
             yield LabelledRow(line, problem=problem or f"expected {expected} columns, got {len(fields)}")
         else:
-            *texts, label = (fields[number].strip() for number in numbers)
-            yield _row(line, texts, label, columns.task)
+            yield _row(line, [fields[number].strip() for number in numbers], columns.task)
 
 
 def _json_records(file: Path, content: str, columns: Columns) -> Iterator[LabelledRow]:
@@ -308,18 +352,20 @@ def _json_records(file: Path, content: str, columns: Columns) -> Iterator[Labell
         if problem:
             yield LabelledRow(line, problem=problem)
             continue
-        *texts, label = (value[key] for key in keys)
-        yield _row(line, [text.strip() for text in texts], label, columns.task)
+        found = [value[key] for key in keys]
+        yield _row(line, [one.strip() if isinstance(one, str) else one for one in found], columns.task)
 
 
 def _json_problem(value: dict[str, object], keys: list[str], task: str) -> str:
     for key in keys:
         if key not in value:
             return f"expected the key {key!r}, got {shown_names(value)}"
-    *texts, label = keys
+    *texts, label = keys if task != "positives" else [*keys, ""]
     for key in texts:
         if not isinstance(value[key], str):
             return f"expected a string as {key!r}, got {_shown_json(value[key])}"
+    if task == "positives":
+        return ""
     found = value[label]
     if task == "multi_label" and isinstance(found, list):
         wrong = [one for one in found if not isinstance(one, str) or not one.strip()]
@@ -334,7 +380,11 @@ def _shown_json(value: object) -> str:
     return shown(json.dumps(value))
 
 
-def _row(line: int, texts: Sequence[str], label: object, task: str) -> LabelledRow:
+def _row(line: int, values: Sequence[Any], task: str) -> LabelledRow:
+    """Return the row of the values of its columns, as `Columns.find` orders them."""
+    if task == "positives":
+        return LabelledRow(line, values[0], pair=values[1], negative=values[2] if len(values) > 2 else None)
+    *texts, label = values
     text, pair = texts[0], texts[1] if len(texts) > 1 else None
     if task != "multi_label":
         return LabelledRow(line, text, str(label).strip(), pair=pair)

@@ -13,7 +13,8 @@ from kerastx.errors import DataError
 def write_labelled(path: str | os.PathLike[str], data: LabelledData) -> None:
     """Write rows as .jsonl, from which `read_labelled` reads them back.
 
-    A row has the keys "text", "pair" where there are two texts, and "label": a string, a list of strings or a number.
+    A row has the keys "text", "pair" where there are two texts, "negative" where there is a third, and, but for
+    "positives", "label": a string, a list of strings or a number.
     JSONL and not TSV, so that tabs and newlines in texts stay what they are. To get the same class numbers, read with
     `labels=data.label_names` and `task=data.task`, and pairs with `pairs=True`.
 
@@ -42,8 +43,13 @@ def _line(data: LabelledData, row: int) -> str:
         label = float(data.labels[row])
     elif data.task == "multi_label":
         label = [name for name, right in zip(data.label_names, data.targets[row], strict=True) if right]
-    pair = {} if data.pairs is None else {"pair": data.pairs[row]}
-    value = {"text": data.texts[row], **pair, "label": label}
+    value: dict[str, str | float | list[str]] = {"text": data.texts[row]}
+    if data.pairs is not None:
+        value["pair"] = data.pairs[row]
+    if data.negatives is not None:
+        value["negative"] = data.negatives[row]
+    if data.task != "positives":
+        value["label"] = label
     line = json.dumps(value, ensure_ascii=False)
     if any("\ud800" <= character <= "\udfff" for character in line):  # half a character, which UTF-8 cannot hold
         line = json.dumps(value)

@@ -57,14 +57,15 @@ def baseline_score(task: str, train: Rows, dev: Rows) -> Baseline:
 
     Args:
         task: "classification" -> accuracy; "multi_label", a model for each label -> micro F1; "regression" -> the
-            correlation of ranks, 0 where the answers are constant.
+            correlation of ranks, 0 where the answers are constant; "positives", nothing being fitted but the features
+            -> the share of first texts that are nearest to a second one they belong to.
         train, dev: rows of this task, with the same labels.
 
     Raises:
         ValueError: the task is another one or not that of the rows, or only one side has pairs.
     """
-    if task not in ("classification", "multi_label", "regression"):
-        raise ValueError(f"task must be classification, multi_label or regression, got {task!r}.")
+    if task not in ("classification", "multi_label", "regression", "positives"):
+        raise ValueError(f"task must be classification, multi_label, regression or positives, got {task!r}.")
     if {train.task, dev.task} != {task}:
         raise ValueError(f"expected rows for {task}, got rows for {train.task} and {dev.task}.")
     if (train.pairs is None) != (dev.pairs is None):
@@ -72,6 +73,8 @@ def baseline_score(task: str, train: Rows, dev: Rows) -> Baseline:
     texts = [*train.texts, *(train.pairs or ())]
     unspaced = is_unspaced(texts) or not any(map(_WORD.search, texts))
     features = f"TF-IDF of {'characters' if unspaced else 'words'}"
+    if task == "positives":
+        return Baseline(f"cosine of {features}", "recall_at_1", _nearest(train, dev, unspaced=unspaced))
     before, after = _features(train, dev, unspaced=unspaced)
     if task == "regression":
         predicted = Ridge().fit(before, train.targets[:, 0]).predict(after)
@@ -91,9 +94,20 @@ def is_unspaced(texts: Sequence[str]) -> bool:
     return sum(map(len, pieces)) > UNSPACED_CHARACTERS * len(pieces)
 
 
-def _features(train: Rows, dev: Rows, *, unspaced: bool) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+def _nearest(train: Rows, dev: Rows, *, unspaced: bool) -> float:
+    vectorizer = _vectorizer(train, unspaced=unspaced)
+    cosine = vectorizer.transform(dev.texts) @ vectorizer.transform(dev.pairs or ()).T
+    found = np.array([dev.targets[row.indices[row.data.argmax()]] if row.nnz else -1 for row in cosine.tocsr()])
+    return float(np.mean(found == dev.targets))
+
+
+def _vectorizer(train: Rows, *, unspaced: bool) -> TfidfVectorizer:
     vectorizer = TfidfVectorizer(analyzer="char" if unspaced else "word", ngram_range=(1, 2), sublinear_tf=True)
-    vectorizer.fit([*train.texts, *(train.pairs or ())])
+    return vectorizer.fit([*train.texts, *(train.pairs or ())])
+
+
+def _features(train: Rows, dev: Rows, *, unspaced: bool) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    vectorizer = _vectorizer(train, unspaced=unspaced)
     return _row_features(train, vectorizer), _row_features(dev, vectorizer)
 
 

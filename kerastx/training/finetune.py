@@ -15,7 +15,7 @@ from kerastx.training.layer_decay import layer_scales
 from kerastx.training.losses import BinaryCrossEntropy, Distillation, cross_entropy
 from kerastx.training.metrics import Accuracy, LabelAccuracy, TargetAccuracy
 from kerastx.training.optimizers import adamw
-from kerastx.training.similarity_losses import CoSent
+from kerastx.training.similarity_losses import CoSent, InBatchNegatives
 
 # What is watched on held-out rows: (name in the logs, which way is better).
 WATCHED = {
@@ -23,6 +23,8 @@ WATCHED = {
     "multi_label": ("val_loss", "min"),
     "regression": ("val_loss", "min"),
     "embedding": ("val_loss", "min"),
+    "positives": ("val_loss", "min"),
+    "triplets": ("val_loss", "min"),
 }
 
 
@@ -47,7 +49,8 @@ def finetune(
         model: trained in place.
         dataset: finite tf.data of (inputs, targets) or (inputs, targets, sample weights), with a known cardinality;
             see `classification_dataset`.
-        task: "classification", "multi_label" or "regression".
+        task: "classification", "multi_label" or "regression"; of sentence vectors "embedding" (rated pairs),
+            "positives" (texts that belong together) or "triplets" (and a third that does not).
         epochs: passes over it, at most.
         learning_rate: peak of the schedule.
         accumulate: batches that make one update; what is left at the end and fills none is not learned from.
@@ -96,6 +99,8 @@ def _keep_best(task: str, patience: int) -> keras.callbacks.EarlyStopping:
 def _loss_and_metrics(task: str, distillation: Distillation | None) -> tuple[str, Any, list[Any]]:
     if task == "embedding":
         return "vector", CoSent(), []
+    if task in ("positives", "triplets"):
+        return "vector", InBatchNegatives(texts=2 if task == "positives" else 3), []
     if task == "regression":
         return "score", keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"), []
     if task == "multi_label":

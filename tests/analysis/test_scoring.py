@@ -129,13 +129,30 @@ def test_vectors_are_scored_by_the_cosines_of_rated_pairs():
         task_scores("embedding", {"vector": vectors}, LabelledData.of(texts(5), list("ababa")))
 
 
+def test_vectors_are_scored_by_what_they_find(monkeypatch):
+    monkeypatch.setattr("kerastx.analysis.scoring._BLOCK", 3)
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(20, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows = LabelledData.of_positives([*"abcdefgh", "a", "i"], list("0123456789"))
+    ranks = []
+    for text in range(10):
+        order = np.argsort(-(vectors[10:] @ vectors[text]))
+        right = {0, 8} if text in (0, 8) else {text}
+        ranks.append(1 + next(place for place, found in enumerate(order) if found in right))
+    scores = task_scores("embedding", {"vector": vectors}, rows)
+    assert scores == pytest.approx(
+        {"recall_at_1": np.mean(np.array(ranks) == 1), "mean_reciprocal_rank": np.mean(1 / np.array(ranks))}
+    )
+
+
 def test_every_task_has_a_main_metric_that_is_scored():
     rows = {
         "classification": (LabelledData.of(["a", "b"], ["x", "y"]), "probabilities", np.eye(2)),
         "multi_label": (LabelledData.of_sets(["a", "b"], [["x"], ["y"]]), "probabilities", np.eye(2)),
         "regression": (LabelledData.of_numbers(["a", "b"], [1, 2]), "score", np.array([[3.0], [4.0]])),
     }
-    assert set(MAIN_METRIC) - {"embedding"} == set(TASKS) == set(rows)
+    assert set(MAIN_METRIC) - {"embedding"} == set(TASKS) - {"positives"} == set(rows)
     for task, (data, name, answers) in rows.items():
         assert task_scores(task, {name: answers}, data)[MAIN_METRIC[task]] == pytest.approx(1.0)
 

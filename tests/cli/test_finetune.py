@@ -123,6 +123,23 @@ def test_vectors_of_rated_pairs(tmp_path, capsys):
     assert result(capsys)["spearman"] > 0.75
 
 
+@pytest.mark.parametrize("third", [False, True])
+def test_vectors_of_texts_that_belong_together(tmp_path, capsys, third):
+    """A text belongs to its reversed letters, of another case."""
+    random = np.random.default_rng(8)
+    rows = []
+    for _ in range(200):
+        text, other = words("abcde", random, 5), words("abcde", random, 5)
+        rows.append((text, " ".join(reversed(text.split())), other)[: 3 if third else 2])
+    train = write_rows(tmp_path / "train.tsv", rows, "anchor\tpositive" + "\tnegative" * third)
+    output = tmp_path / "out"
+    finetune("embed", "--positives", "--train", train, "--dev-share", 0.2, "--epochs", 8, "--output", output, "--json")
+    scores = result(capsys)
+    assert scores["recall_at_1"] > 0.5
+    assert scores["mean_reciprocal_rank"] > 0.6
+    assert (output / "dev.jsonl").exists()
+
+
 def test_a_score_of_a_text(tmp_path, capsys):
     """The share of early letters, times 50: far from where a fresh head begins."""
     random = np.random.default_rng(7)

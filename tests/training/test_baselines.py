@@ -133,9 +133,18 @@ def test_the_metric_is_the_main_one_of_the_task():
     assert found | {"embedding": found["regression"]} == MAIN_METRIC  # of rated pairs, by their cosines
 
 
+def test_texts_that_belong_together_are_found_by_their_words():
+    rows = LabelledData.of_positives(
+        ["where is the river", "who wrote this book", "nothing"], ["the river is here", "this book is hers", "else"]
+    )
+    found = baseline_score("positives", rows, rows)
+    assert (found.name, found.metric) == ("cosine of TF-IDF of words", "recall_at_1")
+    assert found.value == pytest.approx(2 / 3)
+
+
 def test_wrong_rows():
     data = LabelledData.of(["one two"], ["a"])
-    with pytest.raises(ValueError, match="task must be classification, multi_label or regression, got 'ranking'"):
+    with pytest.raises(ValueError, match="task must be classification, multi_label, regression or positives, got 'ranking'"):
         baseline_score("ranking", data, data)
     with pytest.raises(
         ValueError, match="expected rows for classification, got rows for classification and regression"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -14,8 +16,12 @@ _ZERO = 128
 _LEVELS = 127
 # Smallest peak of a row of activations that is divided by.
 _TINY = 1e-12
-# No gelu, exact or tanh, goes lower than this below zero.
+# No gelu, exact or tanh, goes lower than this below zero, so most of the 256 values are for what is above. A row that
+# reaches _GELU_FLOOR, as nearly all do, has steps half as large as with as many values on both sides.
 _GELU_DEPTH = 0.1701
+_GELU_ZERO = 32
+_GELU_LEVELS = 255 - _GELU_ZERO
+_GELU_FLOOR = _GELU_DEPTH * _GELU_LEVELS / _GELU_ZERO
 
 
 def quantize_int8(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -60,6 +66,15 @@ def store_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     return stored
 
 
+class _Rows(NamedTuple):
+    """Rows of activations in 8 bits: the names of the rows, of their peaks and of their zero, and their levels."""
+
+    values: str
+    peak: str
+    zero: str
+    levels: int
+
+
 class _Quantizer:
     def __init__(self, model: onnx.ModelProto):
         self.model = model
@@ -67,7 +82,7 @@ class _Quantizer:
         self.producers = {output: node.op_type for node in model.graph.node for output in node.output}
         self.nodes: list[onnx.NodeProto] = []
         self.made: dict[str, np.ndarray] = {}
-        self.quantized: dict[str, tuple[str, str]] = {}
+        self.quantized: dict[str, _Rows] = {}
 
     def matrix(self, name: str) -> np.ndarray | None:
         """Return the constant of that name if it is a matrix worth quantizing."""
@@ -89,33 +104,35 @@ class _Quantizer:
         source, name, result = node.input[0], node.name, node.output[0]
         scale = _product_scale(weight)
         weight_name = self.constant(f"{node.input[1]}/columns/int8", np.rint(weight / scale).astype(np.int8))
-        column_scale = self.constant(f"{node.input[1]}/columns/scale", (scale[0] / _LEVELS).astype(np.float32))
-        zero = self.constant("quantized/zero", np.uint8(_ZERO))
         weight_zero = self.constant("quantized/weight_zero", np.int8(0))
-        quantized, peak = self.rows(source, name)
+        rows = self.rows(source, name)
+        column_scale = self.constant(f"{name}/columns/scale", (scale[0] / rows.levels).astype(np.float32))
         scales = self.add("Mul", [self.one(), column_scale], f"{name}/scales")
-        total = self.add("MatMulInteger", [quantized, weight_name, zero, weight_zero], f"{name}/int32")
+        total = self.add("MatMulInteger", [rows.values, weight_name, rows.zero, weight_zero], f"{name}/int32")
         total = self.add("Cast", [total], f"{name}/float", to=TensorProto.FLOAT)
         total = self.add("Mul", [total, scales], f"{name}/columns")
-        self.add("Mul", [total, peak], result)
+        self.add("Mul", [total, rows.peak], result)
 
-    def rows(self, source: str, name: str) -> tuple[str, str]:
-        """Return each row of `source` in 8 bits, and its peak; several products of one source share them."""
+    def rows(self, source: str, name: str) -> _Rows:
+        """Return each row of `source` in 8 bits; several products of one source share them."""
         if source not in self.quantized:
-            zero = self.constant("quantized/zero", np.uint8(_ZERO))
-            step = self.constant("quantized/step", np.float32(1 / _LEVELS))
-            peak = self.peak(source, name)
+            of_gelu = self.producers.get(source) == "Gelu"
+            kind, number, levels = ("gelu", _GELU_ZERO, _GELU_LEVELS) if of_gelu else ("rows", _ZERO, _LEVELS)
+            zero = self.constant(f"quantized/{kind}/zero", np.uint8(number))
+            step = self.constant(f"quantized/{kind}/step", np.float32(1 / levels))
+            peak = self.peak(source, name, of_gelu=of_gelu)
             # One division a row: dividing every element takes twice the time of multiplying it.
             inverse = self.add("Reciprocal", [peak], f"{name}/inverse")
             unit = self.add("Mul", [source, inverse], f"{name}/unit")
-            self.quantized[source] = (self.add("QuantizeLinear", [unit, step, zero], f"{name}/quantized"), peak)
+            values = self.add("QuantizeLinear", [unit, step, zero], f"{name}/quantized")
+            self.quantized[source] = _Rows(values, peak, zero, levels)
         return self.quantized[source]
 
-    def peak(self, source: str, name: str) -> str:
-        """Return what is at least the largest magnitude of each row, and not 0."""
+    def peak(self, source: str, name: str, *, of_gelu: bool) -> str:
+        """Return what is at least the largest magnitude of each row, and not 0; of a gelu at least `_GELU_FLOOR`."""
         last_axis = self.constant("quantized/last_axis", np.array([-1], np.int64))
-        if self.producers.get(source) == "Gelu":  # the widest rows; their largest value tells without a pass for Abs
-            floor = self.constant("quantized/gelu_depth", np.float32(_GELU_DEPTH))
+        if of_gelu:  # the widest rows; their largest value tells without a pass for Abs
+            floor = self.constant("quantized/gelu/floor", np.float32(_GELU_FLOOR))
         else:
             floor = self.constant("quantized/tiny", np.float32(_TINY))
             source = self.add("Abs", [source], f"{name}/magnitude")

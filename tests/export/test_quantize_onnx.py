@@ -124,11 +124,11 @@ def test_behind_a_gelu_the_largest_value_is_the_peak(weight, attributes):
     quantized = quantize_int8(model)
     assert "Abs" not in {node.op_type for node in quantized.graph.node}
     found, exact = run(quantized, x=states), activated @ weight
-    peak = np.maximum(activated.max(axis=-1, keepdims=True), 0.1701)
+    peak = np.maximum(activated.max(axis=-1, keepdims=True), 0.1701 * 223 / 32)
     # Half a step of each factor of 64, all in the same direction at worst.
-    bound = 64 * peak * np.abs(weight).max(axis=0) * (0.5 / 127 + 2 * 0.5 / 127 + 1e-4)
+    bound = 64 * peak * np.abs(weight).max(axis=0) * (0.5 / 223 + 2 * 0.5 / 127 + 1e-4)
     assert np.all(np.abs(found - exact) <= bound)
-    assert np.abs(found - exact).std() < 0.02 * exact.std()
+    assert np.abs(found - exact).std() < 0.01 * exact.std()
     assert not found[0, 1].any()
 
 

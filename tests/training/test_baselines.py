@@ -144,7 +144,9 @@ def test_texts_that_belong_together_are_found_by_their_words():
 
 def test_wrong_rows():
     data = LabelledData.of(["one two"], ["a"])
-    with pytest.raises(ValueError, match="task must be classification, multi_label, regression or positives, got 'ranking'"):
+    with pytest.raises(
+        ValueError, match="task must be classification, multi_label, regression or positives, got 'ranking'"
+    ):
         baseline_score("ranking", data, data)
     with pytest.raises(
         ValueError, match="expected rows for classification, got rows for classification and regression"

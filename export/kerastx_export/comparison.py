@@ -40,8 +40,8 @@ class Comparison:
         source: what the texts are, in words.
         texts: real ones.
         pairs: the second text of each; None for single texts.
-        targets: the right answers, as `LabelledData` has them but with the labels numbered as the checkpoint does; None
-            where they are not known, or the task has none.
+        targets: the right answers, as `LabelledData` has them but with the labels numbered as the checkpoint does; of
+            texts that belong together these themselves, object (N, 2); None where they are not known.
         lengths: of the texts, in tokens.
     """
 
@@ -135,6 +135,8 @@ def _targets(dev: LabelledData, checkpoint: Checkpoint) -> np.ndarray | None:
     if checkpoint.pair and dev.pairs is None:
         raise DataError("the rows are single texts, the model answers pairs; name the column of the second text")
     if checkpoint.task == "embedding":  # a vector is neither right nor wrong, the similarity of two is
+        if dev.task == "positives":
+            return np.array(list(zip(dev.texts, dev.pairs or (), strict=True)), object)
         return dev.targets if dev.task == "regression" and dev.pairs is not None else None
     if dev.pairs is not None and not checkpoint.pair:
         raise DataError("the rows are pairs of texts, the model answers single ones")

@@ -16,6 +16,9 @@ import tensorflow as tf
 from kerastx.layers.embeddings import InputEmbeddings, TokenEmbedding
 
 LEVELS = 127
+# The converter makes any float constant of 1,024 elements an int8 one with one scale, these scales too. As whole
+# numbers of this many steps up to the largest they stay what they are.
+_SCALE_STEPS = 2**24
 
 
 @contextlib.contextmanager
@@ -36,9 +39,12 @@ def _lookup(table: keras.Variable) -> Callable[[tf.Tensor], tf.Tensor]:
     values = keras.ops.convert_to_numpy(table)
     scales = scales_of(values)
     rounded = np.rint(values / scales).astype(np.int8)
+    step = np.float32(scales.max() / _SCALE_STEPS)
+    counts = np.rint(scales / step).astype(np.int32)
 
     def rows(ids: tf.Tensor) -> tf.Tensor:
-        return tf.cast(tf.gather(tf.constant(rounded), ids), tf.float32) * tf.gather(tf.constant(scales), ids)
+        scale = tf.cast(tf.gather(tf.constant(counts), ids), tf.float32) * step
+        return tf.cast(tf.gather(tf.constant(rounded), ids), tf.float32) * scale
 
     return rows
 

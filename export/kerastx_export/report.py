@@ -21,6 +21,7 @@ _METRICS = {
     "f1": "F1 of the second label",
     "micro_f1": "micro F1",
     "spearman": "Spearman correlation",
+    "recall_at_1": "recall at 1",
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastx.analysis.scoring import cosines
+from kerastx.analysis.scoring import cosines, retrieval_ranks
 from kerastx.runtime.results import THRESHOLD
 
 RESAMPLES = 2000
@@ -28,7 +28,7 @@ class Score:
         rows: number of them.
         keras, file: the metric: accuracy, or of -1 to 1.
         interval: 95 % interval of file - keras, rows paired.
-        metric: "accuracy", "f1", "micro_f1" or "spearman".
+        metric: "accuracy", "f1", "micro_f1", "spearman" or "recall_at_1".
     """
 
     rows: int
@@ -49,15 +49,18 @@ def scores(
 
     Accuracy for a classification, and for pairs with two labels the F1 of the second as well, as GLUE has them for
     paraphrases; micro F1 where any number of labels is right; Spearman's correlation for a number and for the cosines
-    of two vectors.
+    of two vectors of rated pairs; of texts that belong together the share that is nearest to its own.
 
     Args:
         task: "classification", "multi_label", "regression" or "embedding".
         found, expected: outputs of file and Keras by name: probabilities float (N, C), score float (N, 1) or vector
             float (2N, D), of the first texts and then of the second ones.
-        targets: int (N,), float (N, C) or float (N, 1); see `kerastx.data.readers.LabelledData`.
+        targets: int (N,), float (N, C) or float (N, 1), see `kerastx.data.readers.LabelledData`; of texts that belong
+            together these, object (N, 2).
         pair: whether the rows are pairs of texts.
     """
+    if task == "embedding" and targets.dtype == object:
+        return [_found_first(found["vector"], expected["vector"], targets)]
     if task == "embedding":
         sides = (cosines(found["vector"]), cosines(expected["vector"]))
         return [_bootstrapped("spearman", spearman, sides, targets[:, 0])]
@@ -72,6 +75,18 @@ def scores(
     if pair and probabilities[0].shape[1] == 2:
         result.append(_bootstrapped("f1", f1, tuple(answer == 1 for answer in answers), targets == 1))
     return result
+
+
+def _found_first(file: np.ndarray, keras: np.ndarray, rows: np.ndarray) -> Score:
+    texts, pairs = rows[:, 0].tolist(), rows[:, 1].tolist()
+    file_right, keras_right = (retrieval_ranks(side, texts, pairs) == 1 for side in (file, keras))
+    return Score(
+        rows=len(rows),
+        keras=float(keras_right.mean()),
+        file=float(file_right.mean()),
+        interval=paired_interval(file_right, keras_right),
+        metric="recall_at_1",
+    )
 
 
 def accuracy_score(file_ids: np.ndarray, keras_ids: np.ndarray, label_ids: np.ndarray) -> Score:

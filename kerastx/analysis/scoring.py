@@ -66,33 +66,51 @@ def task_scores(task: str, predicted: Mapping[str, np.ndarray], data: LabelledDa
 
 
 def _cosine_scores(predicted: Mapping[str, np.ndarray], data: LabelledData) -> dict[str, float]:
-    if data.task == "positives" and len(data):
-        return retrieval_scores(np.asarray(predicted["vector"]), data.targets)
-    if data.task != "regression" or data.pairs is None or len(data) == 0:
-        raise ValueError(f"expected rated pairs of texts, got {len(data)} rows for {data.task}.")
+    if data.task not in ("regression", "positives") or data.pairs is None or len(data) == 0:
+        raise ValueError(f"expected rated pairs or texts that belong together, got {len(data)} rows for {data.task}.")
     vectors = np.asarray(predicted["vector"])
     if vectors.ndim != 2 or len(vectors) != 2 * len(data) or not np.isfinite(vectors).all():
         raise ValueError(f"vector must be finite and of the shape (2 * {len(data)}, D), got {vectors.shape}.")
+    if data.task == "positives":
+        return retrieval_scores(vectors, data.texts, data.pairs)
     scores = regression_scores(cosines(vectors), data.targets[:, 0])
     return {name: scores[name] for name in ("spearman", "pearson")}
 
 
-def retrieval_scores(vectors: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """Return how well the first texts find the second ones that they belong to.
+def retrieval_scores(vectors: np.ndarray, texts: Sequence[str], pairs: Sequence[str]) -> dict[str, float]:
+    """Return the share of `retrieval_ranks` that are 1, and the mean of their reciprocals."""
+    rank = retrieval_ranks(vectors, texts, pairs)
+    return {"recall_at_1": float(np.mean(rank == 1)), "mean_reciprocal_rank": float(np.mean(1 / rank))}
+
+
+def retrieval_ranks(vectors: np.ndarray, texts: Sequence[str], pairs: Sequence[str]) -> np.ndarray:
+    """Return at which place each first text finds one that it stands beside, among the second texts of all rows.
+
+    A second text that is as near as the right one stands before it: who answers the same to everything finds nothing.
 
     Args:
         vectors: unit length, float (2N, D), of the first texts and then of the second ones.
-        groups: int (N,), the same where texts belong together.
+        texts, pairs: N first and second texts.
+
+    Returns:
+        int (N,), 1 = the nearest.
     """
+    beside: dict[str, set[str]] = {text: set() for text in texts}
+    for text, pair in zip(texts, pairs, strict=True):
+        beside[text].add(pair)
+    seconds = {pair: vectors[len(texts) + row] for row, pair in enumerate(pairs)}
+    columns = {pair: column for column, pair in enumerate(seconds)}
+    matrix = np.stack(list(seconds.values()))
     ranks = []
-    for start in range(0, len(groups), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(groups)))
-        cosine = vectors[: len(groups)][block] @ vectors[len(groups) :].T
-        right = groups[block, None] == groups[None, :]
+    for start in range(0, len(texts), _BLOCK):
+        rows = range(start, min(start + _BLOCK, len(texts)))
+        cosine = vectors[rows.start : rows.stop] @ matrix.T
+        right = np.zeros(cosine.shape, bool)
+        for place, row in enumerate(rows):
+            right[place, [columns[pair] for pair in beside[texts[row]]]] = True
         best = np.where(right, cosine, -np.inf).max(axis=1, keepdims=True)
-        ranks.append(1 + ((cosine > best) & ~right).sum(axis=1))
-    rank = np.concatenate(ranks)
-    return {"recall_at_1": float(np.mean(rank == 1)), "mean_reciprocal_rank": float(np.mean(1 / rank))}
+        ranks.append(1 + ((cosine >= best) & ~right).sum(axis=1))
+    return np.concatenate(ranks)
 
 
 def cosines(vectors: np.ndarray) -> np.ndarray:

@@ -23,13 +23,18 @@ class Model(Protocol):
 def read_dev_rows(
     path: Path, model: Model, *, text_column: str | None, pair_column: str | None, label_column: str | None
 ) -> LabelledData:
-    """Return the rows of `path` as the task of `model` takes them: rated pairs where it answers vectors.
+    """Return the rows of `path` as the task of `model` takes them.
+
+    Where it answers vectors they are rated pairs, or, without a column of ratings, texts that belong together.
 
     Raises:
         DataError: the file is missing or wrong.
     """
     from kerastx.data.readers import read_labelled
 
+    task = model.task
+    if task == "embedding":
+        task = "regression" if _is_rated(path, label_column) else "positives"
     return read_labelled(
         path,
         labels=model.labels or None,
@@ -37,5 +42,13 @@ def read_dev_rows(
         label_column=label_column,
         pair_column=pair_column,
         pairs=model.pair or model.task == "embedding",
-        task="regression" if model.task == "embedding" else model.task,
+        task=task,
     )
+
+
+def _is_rated(path: Path, label_column: str | None) -> bool:
+    from kerastx.data.columns import LABEL_COLUMNS, SCORE_COLUMNS
+    from kerastx.data.readers import column_names
+
+    known = {*SCORE_COLUMNS, *LABEL_COLUMNS}
+    return label_column is not None or any(name.lower() in known for name in column_names(path))

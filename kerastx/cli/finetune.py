@@ -124,8 +124,11 @@ def finetune(
     if multi_label and regression:
         raise typer.BadParameter("choose one of --multi-label and --regression")
     verb = context.command.name
-    if verb == "embed" and (multi_label or class_weights or teacher or consistency):
-        raise typer.BadParameter("--multi-label, --class-weights, --teacher and --consistency are not for vectors")
+    if verb == "embed" and (multi_label or regression or class_weights or teacher or consistency or not length_buckets):
+        others = "--multi-label, --regression, --class-weights, --teacher, --consistency and --pad-to-max"
+        raise typer.BadParameter(f"{others} are not for vectors")
+    if positives and label_column:
+        raise typer.BadParameter("rows of --positives have no label: leave --label-column out")
     if verb != "embed" and (positives or negative_column):
         raise typer.BadParameter("--positives and --negative-column are for kerastx finetune embed")
     if negative_column and not positives:

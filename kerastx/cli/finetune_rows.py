@@ -57,6 +57,19 @@ def read_rows(request: FinetuneRequest) -> FinetuneRows:
     return FinetuneRows(train, held_out, dev)
 
 
+def check_tells_apart(data: LabelledData, batch_size: int) -> None:
+    """Raise DataError where vectors would be trained on nothing: no row of a batch would differ from another."""
+    if data.negatives is not None:
+        return
+    if batch_size < 2:
+        raise DataError(
+            "vectors are trained by comparing rows of a batch: expected a --batch-size of at least 2, got 1"
+        )
+    if len(np.unique(data.targets)) < 2:
+        found = "the same rating in every row" if data.task == "regression" else "rows that all share texts"
+        raise DataError(f"vectors are trained by telling rows apart, got {found}")
+
+
 def class_weights(wish: str | None, data: LabelledData) -> dict[str, float] | None:
     """Read --class-weights: "balanced", or LABEL=WEIGHT with commas; labels that are not named weigh 1."""
     if wish is None:

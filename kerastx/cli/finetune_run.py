@@ -20,7 +20,7 @@ from kerastx.checkpoint.store import (
 )
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
-from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, class_weights, read_rows
+from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, check_tells_apart, class_weights, read_rows
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.teacher import load_teacher, teacher_logits
@@ -91,6 +91,8 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     """Train, save, and return the time of training and, with dev rows, the scores beside those of the baselines."""
     _check_output(request)
     rows = read_rows(request)
+    if request.task == "embedding":
+        check_tells_apart(rows.train, request.batch_size)
     keras.utils.set_random_seed(request.seed)
     with precision(resolve_precision(request.precision)):
         checkpoint = _initial_checkpoint(request, rows.train.label_names)
@@ -155,6 +157,10 @@ def _check_output(request: FinetuneRequest) -> None:
     check_output(request.output, force=request.force)
     if request.teacher is not None and request.task != "classification":
         raise ValueError("--teacher is for classification; a regression and --multi-label have no teacher yet.")
+    if request.consistency and request.dropout_rate == 0:
+        raise ValueError(
+            "--consistency draws answers under dropout together; without dropout there is nothing to draw."
+        )
     if request.freeze and request.lora_rank is not None:
         raise ValueError("--lora-rank freezes the encoder already; leave --freeze out.")
 
@@ -189,12 +195,7 @@ def _dataset(
 ):
     if request.task == "embedding":
         return similarity_dataset(
-            [texts for texts in (data.texts, data.pairs, data.negatives) if texts is not None],
-            data.targets,
-            checkpoint.tokenizer,
-            batch_size=request.batch_size,
-            max_length=request.max_length,
-            seed=seed,
+            data, checkpoint.tokenizer, batch_size=request.batch_size, max_length=request.max_length, seed=seed
         )
     if scores is not None:
         data = replace(data, targets=scores.standardized(data.targets))

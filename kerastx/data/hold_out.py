@@ -14,6 +14,7 @@ def hold_out(data: LabelledData, share: float, *, salt: str = "") -> tuple[Label
 
     Neither the order of the rows nor what else is in the file moves a text, and rows of the same text (and pair) stay
     together, so that the number of rows held is only as near to `share` as their groups allow. Both sides have rows.
+    Of "positives" all rows that are tied together by texts they share stay together: their hash is the lowest.
 
     Args:
         data: texts, or pairs: the hash is of the text, or of text, tab and second text, in UTF-8.
@@ -26,11 +27,20 @@ def hold_out(data: LabelledData, share: float, *, salt: str = "") -> tuple[Label
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}.")
     whole = data.texts if data.pairs is None else map("\t".join, zip(data.texts, data.pairs, strict=True))
-    hashes = [hashlib.sha1((salt + text).encode(errors="surrogatepass")).digest() for text in whole]
-    groups, counts = np.unique(np.array([digest.hex() for digest in hashes]), return_counts=True)
+    hashes = [hashlib.sha1((salt + text).encode(errors="surrogatepass")).hexdigest() for text in whole]
+    if data.task == "positives":
+        hashes = _lowest_of_group(hashes, data.targets)
+    groups, counts = np.unique(np.array(hashes), return_counts=True)
     if len(groups) < 2:
         raise ValueError("expected at least two different texts to hold one of them out.")
     up_to = np.cumsum(counts)[:-1]  # rows held when the held groups are the first 1, 2, ..., all but one
     first_kept = groups[np.abs(up_to - share * len(data)).argmin() + 1]
-    held = np.array([digest.hex() < first_kept for digest in hashes])
+    held = np.array([digest < first_kept for digest in hashes])
     return data.subset(np.flatnonzero(~held)), data.subset(np.flatnonzero(held))
+
+
+def _lowest_of_group(hashes: list[str], groups: np.ndarray) -> list[str]:
+    lowest: dict[int, str] = {}
+    for digest, group in zip(hashes, groups.tolist(), strict=True):
+        lowest[group] = min(digest, lowest.get(group, digest))
+    return [lowest[group] for group in groups.tolist()]

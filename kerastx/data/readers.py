@@ -46,7 +46,8 @@ class LabelledData:
         label_names: all labels; their order gives the class numbers. Empty for numbers.
         targets: int32, (N,), the index of each label in `label_names`; where any number of labels is right
             ("multi_label") float32, (N, C), 1 for those that are; for numbers ("regression") float32, (N, 1). For texts
-            that belong together ("positives") int32, (N,), the same number where the first or the second text is.
+            that belong together ("positives") int32, (N,), the same number for rows that are tied together by texts
+            they share: (a, b), (c, b) and (c, d).
         pairs: the second text of each; None for single texts.
         task: "classification", "multi_label", "regression" or "positives".
         negatives: of "positives" a third text of each, which does not belong to the first; None where there is none.
@@ -64,7 +65,9 @@ class LabelledData:
         counts = [len(self.texts), len(self.labels), len(self.targets)]
         counts += [len(texts) for texts in (self.pairs, self.negatives) if texts is not None]
         if len(set(counts)) > 1:
-            raise ValueError(f"texts, labels, targets and pairs must be as many, got {', '.join(map(str, counts))}.")
+            raise ValueError(
+                f"texts, labels, targets, pairs and negatives must be as many, got {', '.join(map(str, counts))}."
+            )
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -197,8 +200,8 @@ def read_labelled(
     _check_task(task)
     file = Path(path)
     allowed = None if labels is None else tuple(labels)
-    if task == "regression" and allowed:
-        raise ValueError(f"regression has numbers and no labels, got {labels=}.")
+    if task in ("regression", "positives") and allowed:
+        raise ValueError(f"{task} has no labels, got {labels=}.")
     columns = Columns(
         text=text_column,
         pair=pair_column,
@@ -222,6 +225,20 @@ def read_labelled(
     return LabelledData.of(texts, [row.label for row in rows], allowed, pairs=seconds)
 
 
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return what stands in the first line: the header, or the keys of the first JSON object; [] where it is wrong."""
+    kind, content = read_table(Path(path))
+    if kind == "jsonl":
+        _, first = next(lines(content), (1, ""))
+        try:
+            value = json.loads(first)
+        except (ValueError, RecursionError):
+            return []
+        return list(value) if isinstance(value, dict) else []
+    row = next(csv_rows(content) if kind == "csv" else tsv_rows(content), None)
+    return [] if row is None else [name.strip() for name in row.fields]
+
+
 def read_rows(
     path: str | os.PathLike[str],
     *,
@@ -234,7 +251,9 @@ def read_rows(
     """Read what `read_labelled` reads, for a report: with line numbers, and rows may lack a text or a label."""
     _check_task(task)
     file = Path(path)
-    columns = Columns(text=text_column, pair=pair_column, label=label_column, pairs=pairs, task=task)
+    columns = Columns(
+        text=text_column, pair=pair_column, label=label_column, pairs=pairs or task == "positives", task=task
+    )
     return _checked(file, _records(file, columns), _nul_problem)
 
 

@@ -36,6 +36,8 @@ class Consistency(keras.losses.Loss):
         **kwargs: Any,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
+        if task not in DIVERGENCES:
+            raise ValueError(f"task must be one of {', '.join(DIVERGENCES)}, got {task!r}.")
         if weight < 0:
             raise ValueError(f"the weight of the consistency must not be below 0, got {weight}.")
         self.loss = loss

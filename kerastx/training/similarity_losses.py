@@ -53,8 +53,8 @@ class InBatchNegatives(keras.losses.Loss):
         texts: k, of a row: 2 for (text, positive), 3 for (text, positive, negative).
         scale: s, what cosines are multiplied with.
 
-    Call: row numbers int (kB,), rows with the same number are no negatives of each other, k times one after the other;
-    unit vectors float (kB, D) -> (kB,), the loss of a row k times.
+    Call: numbers int (kB,), of the first texts, then of the second ones, then of the third ones: texts with the same
+    number are no negatives of each other; unit vectors float (kB, D) -> (kB,), the loss of a row k times.
     """
 
     def __init__(
@@ -75,8 +75,7 @@ class InBatchNegatives(keras.losses.Loss):
         numbers = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         logits = self.scale * ops.matmul(y_pred[:rows], ops.transpose(y_pred[rows:]))
         own = ops.arange(rows)[:, None] == ops.arange(rows * (self.texts - 1))[None, :]
-        same = numbers[:rows, None] == numbers[rows : 2 * rows][None, :]
-        same = ops.concatenate([same, *[ops.zeros_like(same)] * (self.texts - 2)], axis=1)
+        same = numbers[:rows, None] == numbers[rows:][None, :]
         logits = ops.where(ops.logical_and(same, ops.logical_not(own)), -1e9, logits)
         losses = ops.logsumexp(logits, axis=-1) - ops.sum(ops.where(own, logits, 0.0), axis=-1)
         return ops.tile(losses, (self.texts,))

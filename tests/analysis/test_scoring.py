@@ -125,7 +125,7 @@ def test_vectors_are_scored_by_the_cosines_of_rated_pairs():
     )
     with pytest.raises(ValueError, match=r"of the shape \(2 \* 5, D\), got \(5, 3\)"):
         task_scores("embedding", {"vector": vectors[:5]}, rows)
-    with pytest.raises(ValueError, match="expected rated pairs of texts, got 5 rows for classification"):
+    with pytest.raises(ValueError, match="expected rated pairs or texts that belong together, got 5 rows for class"):
         task_scores("embedding", {"vector": vectors}, LabelledData.of(texts(5), list("ababa")))
 
 
@@ -134,16 +134,26 @@ def test_vectors_are_scored_by_what_they_find(monkeypatch):
     random = np.random.default_rng(2)
     vectors = random.normal(size=(20, 4))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = LabelledData.of_positives([*"abcdefgh", "a", "i"], list("0123456789"))
+    rows = LabelledData.of_positives([*"abcdefgh", "a", "i"], list("0123456787"))
     ranks = []
     for text in range(10):
-        order = np.argsort(-(vectors[10:] @ vectors[text]))
-        right = {0, 8} if text in (0, 8) else {text}
+        order = np.argsort(-(vectors[10:19] @ vectors[text]))
+        right = {0: {0, 8}, 8: {0, 8}, 9: {7}}.get(text, {text})
         ranks.append(1 + next(place for place, found in enumerate(order) if found in right))
+    vectors[19] = vectors[17]  # the same text
     scores = task_scores("embedding", {"vector": vectors}, rows)
     assert scores == pytest.approx(
         {"recall_at_1": np.mean(np.array(ranks) == 1), "mean_reciprocal_rank": np.mean(1 / np.array(ranks))}
     )
+
+
+def test_who_answers_the_same_to_everything_finds_nothing():
+    rows = LabelledData.of_positives(list("abcd"), list("efgh"))
+    scores = task_scores("embedding", {"vector": np.full((8, 4), 0.5)}, rows)
+    assert scores == {"recall_at_1": 0.0, "mean_reciprocal_rank": 0.25}
+    for wrong in (np.full((8, 4), np.nan), np.full((9, 4), 0.5)):
+        with pytest.raises(ValueError, match=r"vector must be finite and of the shape \(2 \* 4, D\)"):
+            task_scores("embedding", {"vector": wrong}, rows)
 
 
 def test_every_task_has_a_main_metric_that_is_scored():

@@ -125,7 +125,7 @@ def test_vectors_of_rated_pairs(tmp_path, capsys):
 
 @pytest.mark.parametrize("third", [False, True])
 def test_vectors_of_texts_that_belong_together(tmp_path, capsys, third):
-    """A text belongs to its reversed letters, of another case."""
+    """A text belongs to its letters in reverse."""
     random = np.random.default_rng(8)
     rows = []
     for _ in range(200):
@@ -137,7 +137,63 @@ def test_vectors_of_texts_that_belong_together(tmp_path, capsys, third):
     scores = result(capsys)
     assert scores["recall_at_1"] > 0.5
     assert scores["mean_reciprocal_rank"] > 0.6
-    assert (output / "dev.jsonl").exists()
+    with pytest.raises(SystemExit) as done:
+        main(["evaluate", str(output), "--data", str(output / "dev.jsonl"), "--json"])
+    assert done.value.code == 0
+    again = result(capsys)
+    assert again["recall_at_1"] == pytest.approx(scores["recall_at_1"])
+    main_scores = ["export", str(output), "--dev", str(output / "dev.jsonl"), "--formats", "onnx"]
+    with pytest.raises(SystemExit) as done:
+        main([*main_scores, "--recipe", "fp32", "--output", str(tmp_path / "files"), "--json"])
+    assert done.value.code == 0
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    assert (file["score"]["metric"], file["score"]["rows"]) == ("recall_at_1", scores["rows"])
+    assert file["score"]["file"] == pytest.approx(scores["recall_at_1"])
+
+
+def test_vectors_are_not_trained_on_nothing(tmp_path, capsys):
+    rated = write_rows(tmp_path / "rated.tsv", [("a b", "c", 1), ("d", "e f", 1)], "sentence1\tsentence2\tscore")
+    tied = write_rows(tmp_path / "tied.tsv", [("a", "b"), ("c", "b")], "anchor\tpositive")
+    for options, message in (
+        (("--train", rated), "got the same rating in every row"),
+        (("--train", tied, "--positives"), "got rows that all share texts"),
+        (("--train", tied, "--positives", "--batch-size", 1), "a --batch-size of at least 2, got 1"),
+    ):
+        code, line = error(capsys, "embed", *options, "--output", tmp_path / "out")
+        assert code == 1
+        assert message in line
+        assert not (tmp_path / "out").exists()
+
+
+def test_answers_under_dropout_are_drawn_together(tmp_path, capsys):
+    train = write_rows(tmp_path / "train.tsv", [(text, int(label == "early")) for text, label in letter_rows(400)])
+    output = tmp_path / "out"
+    options = ("--consistency", 0.5, "--dropout-rate", 0.1, "--class-weights", "balanced", "--accumulate", 2)
+    finetune("classify", "--train", train, "--dev-share", 0.2, "--epochs", 6, *options, "--output", output, "--json")
+    assert result(capsys)["accuracy"] > 0.9
+    code, line = error(
+        capsys, "classify", "--train", train, "--consistency", 1, "--dropout-rate", 0, "--output", tmp_path / "no"
+    )
+    assert code in (1, 2)
+    assert "without dropout there is nothing to draw" in line
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("classify", "--positives"),
+        ("pair", "--negative-column", "c"),
+        ("embed", "--negative-column", "c"),
+        ("embed", "--positives", "--label-column", "c"),
+        ("embed", "--regression"),
+        ("embed", "--pad-to-max"),
+        ("embed", "--consistency", "1"),
+    ],
+)
+def test_options_of_other_verbs(tmp_path, options):
+    with pytest.raises(SystemExit) as stopped:
+        main(["finetune", *options, "--from", "x", "--train", "x.tsv", "--output", str(tmp_path / "out")])
+    assert stopped.value.code == 2
 
 
 def test_a_score_of_a_text(tmp_path, capsys):

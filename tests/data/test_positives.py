@@ -60,6 +60,14 @@ def test_groups_are_the_connected_texts(rows):
             assert (number == same) == any({one, other} <= known for known in sets)
 
 
+def test_rows_that_share_a_text_are_held_together():
+    texts = [f"question {row // 3}" for row in range(300)]
+    data = LabelledData.of_positives(texts, [f"answer {row}" for row in range(300)])
+    rest, held = hold_out(data, 0.2)
+    assert len(held) == pytest.approx(60, abs=3)
+    assert not set(rest.texts) & set(held.texts)
+
+
 def test_a_part_of_the_rows_keeps_its_third_texts():
     data = LabelledData.of_positives(list("abcd"), list("efgh"), negatives=list("ijkl"))
     rest, held = hold_out(data, 0.5)

@@ -288,7 +288,7 @@ def test_wrong_lists_of_labels(read, label, message):
 def test_wrong_arguments(read):
     with pytest.raises(ValueError, match="task must be one of classification, .* got 'ranking'"):
         read("a.tsv", TSV + "a\tx\n", task="ranking")
-    with pytest.raises(ValueError, match="regression has numbers and no labels"):
+    with pytest.raises(ValueError, match="regression has no labels"):
         read("a.tsv", TSV + "a\t1\n", task="regression", labels=("1",))
 
 
@@ -319,7 +319,7 @@ def test_data_from_lists():
         LabelledData.of_sets(["x"], [["b"]], ["a"])
     with pytest.raises(ValueError, match="values must be finite and fit into float32, got nan"):
         LabelledData.of_numbers(["a", "b"], [1.0, float("nan")])
-    with pytest.raises(ValueError, match="texts, labels, targets and pairs must be as many, got 1, 1, 1, 2"):
+    with pytest.raises(ValueError, match="texts, labels, targets, pairs and negatives must be as many, got 1, 1, 1, 2"):
         LabelledData.of(["a"], ["b"], pairs=["c", "d"])
 
 

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kerastx.checkpoint.store import Checkpoint, build_model
 from kerastx.layers.embeddings import InputEmbeddings
+from kerastx.models.config import EncoderConfig
+from kerastx.runtime.engines import open_engine
 from kerastx_export.builder import TfliteBuilder
 from kerastx_export.int8_tables import int8_tables, scales_of
 from kerastx_export.recipes import RECIPES
@@ -42,10 +45,28 @@ def test_a_row_of_zeros_has_a_step():
     assert scales_of(np.array([[0.0, 0.0], [-127.0, 1.0]])).tolist() == [[1.0], [1.0]]
 
 
-def test_a_file_holds_them_in_8_bits_and_answers_from_them(uneven, tmp_path):
-    builder = TfliteBuilder(uneven, tmp_path)
+def test_a_file_answers_from_rows_in_8_bits_with_exact_scales(tokenizer, tmp_path):
+    """More rows than the converter leaves alone, and a block that changes nothing: what the file says is theirs."""
+    rows = 2000
+    config = EncoderConfig(
+        vocabulary_size=rows, hidden_dim=64, num_layers=1, num_heads=2, intermediate_dim=64, max_sequence_length=1500
+    )
+    model = build_model("embedding", config)
+    generator = np.random.default_rng(3)
+    for layer, name in (("token_embedding", "table"), ("input_embeddings", "positions")):
+        variable = getattr(model.get_layer(layer), name)
+        values = generator.normal(size=variable.shape) * np.geomspace(0.01, 10, variable.shape[0])[:, None]
+        variable.assign(generator.permutation(values))
+    for variable in model.get_layer("encoder_block_0").weights:
+        variable.assign(np.full(variable.shape, float("gamma" in variable.path)))
+    checkpoint = Checkpoint(model=model, tokenizer=tokenizer, config=config, task="embedding", max_length=1500)
+    builder = TfliteBuilder(checkpoint, tmp_path)
     graph = builder.graph(RECIPES["dynamic_wi8_afp32"])
-    table = ops.convert_to_numpy(uneven.model.get_layer("token_embedding").table)
-    stored = [constant for constant in graph.constants if tuple(constant.shape) == table.shape]
-    assert [constant.dtype for constant in stored] == ["int8"]
-    assert builder.graph(RECIPES["fp32"]).operators["GATHER"] < graph.operators["GATHER"]
+    stored = {tuple(constant.shape): constant.dtype for constant in graph.constants}
+    assert stored[rows, 64] == stored[1500, 64] == "int8"
+    ids = generator.integers(0, rows, (4, 1200)).astype(np.int32)
+    inputs = {"token_ids": ids, "segment_ids": np.zeros_like(ids), "padding_mask": np.ones(ids.shape, bool)}
+    with int8_tables(model):
+        expected = ops.convert_to_numpy(model(inputs)["vector"])
+    found = open_engine(graph.content, "tflite").run(inputs)["vector"]
+    np.testing.assert_allclose(found, expected, atol=2e-5)

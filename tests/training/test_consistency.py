@@ -59,6 +59,8 @@ def test_goes_through_its_config():
 def test_a_negative_weight():
     with pytest.raises(ValueError, match="must not be below 0, got -1"):
         Consistency(cross_entropy(), task="classification", weight=-1.0)
+    with pytest.raises(ValueError, match="task must be one of classification, multi_label, regression, got 'ranking'"):
+        Consistency(cross_entropy(), task="ranking", weight=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -51,15 +51,15 @@ def test_cosent_of_one_rating_is_nothing():
 @pytest.mark.parametrize("texts", [2, 3])
 def test_in_batch_negatives_by_their_definition(texts):
     vectors = unit_vectors(4 * texts)
-    numbers = np.array([0, 1, 0, 2], "int32")  # rows 0 and 2 are positives of each other: left out
+    # Rows 0 and 2 are positives of each other; the third text of row 3 is a second text of row 1.
+    numbers = np.array([0, 1, 0, 2, 0, 1, 0, 2, 7, 8, 9, 1][: 4 * texts], "int32")
     expected = []
     for row in range(4):
         logits = 5.0 * vectors[4:] @ vectors[row]
-        kept = [
-            column for column in range(len(logits)) if column == row or column >= 4 or numbers[column] != numbers[row]
-        ]
+        kept = [place for place, number in enumerate(numbers[4:]) if place == row or number != numbers[row]]
         expected.append(np.log(np.exp(logits[kept]).sum()) - logits[row])
-    found = values(InBatchNegatives(texts=texts, scale=5.0), np.tile(numbers, texts), vectors)
+    assert len(kept) == 4 * texts - 4
+    found = values(InBatchNegatives(texts=texts, scale=5.0), numbers, vectors)
     np.testing.assert_allclose(found, np.tile(expected, texts), rtol=1e-5)
 
 

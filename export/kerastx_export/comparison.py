@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import DataError
 from kerastx.runtime.results import OUTPUTS
 from kerastx.text.tokenizer import Encoding

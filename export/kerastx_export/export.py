@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.runtime.engines import open_engine
 from kerastx.runtime.session import load
 from kerastx_export import constants, environment, gate, parity

@@ -55,7 +55,7 @@ def scores(
         task: "classification", "multi_label", "regression" or "embedding".
         found, expected: outputs of file and Keras by name: probabilities float (N, C), score float (N, 1) or vector
             float (2N, D), of the first texts and then of the second ones.
-        targets: int (N,), float (N, C) or float (N, 1), see `kerastx.data.readers.LabelledData`; of texts that belong
+        targets: int (N,), float (N, C) or float (N, 1), see `kerastx.data.labelled.LabelledData`; of texts that belong
             together these, object (N, 2).
         pair: whether the rows are pairs of texts.
     """

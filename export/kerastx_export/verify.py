@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kerastx.artifact import Manifest
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import ExportError
 from kerastx.models.config import EncoderConfig
 from kerastx.runtime.session import Session, load

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 
 MAIN_METRIC = {
     "classification": "accuracy",

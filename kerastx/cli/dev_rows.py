@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from kerastx.data.readers import LabelledData
+    from kerastx.data.labelled import LabelledData
 
 
 class Model(Protocol):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerastx.data.hold_out import hold_out
+from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import balanced_class_weights
-from kerastx.data.readers import LabelledData, read_labelled
+from kerastx.data.readers import read_labelled
 from kerastx.errors import DataError
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, check_tells_apart,
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.teacher import load_teacher, teacher_logits
+from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import classification_dataset
-from kerastx.data.readers import LabelledData
 from kerastx.data.similarity import similarity_dataset
 from kerastx.data.writers import write_labelled
 from kerastx.models.config import with_dropout

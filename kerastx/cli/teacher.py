@@ -9,7 +9,7 @@ import numpy as np
 from kerastx.checkpoint.answering import predict
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.cli.console import say
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import CheckpointError
 from kerastx.sources import load_checkpoint
 

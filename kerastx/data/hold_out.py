@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 
 
 def hold_out(data: LabelledData, share: float, *, salt: str = "") -> tuple[LabelledData, LabelledData]:

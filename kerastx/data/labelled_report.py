@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from kerastx.data.columns import Column
+from kerastx.data.labelled import sorted_labels
 from kerastx.data.lengths import Lengths
-from kerastx.data.readers import LabelledRow, read_rows, sorted_labels
+from kerastx.data.readers import LabelledRow, read_rows
 from kerastx.data.similar_texts import near_matches
 from kerastx.text.tokenizer import Tokenizer
 

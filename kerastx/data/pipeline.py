@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from kerastx.data.labelled import LabelledData
 from kerastx.data.masking import default_max_predictions, mask_tokens
 from kerastx.data.packing import packed_batch
-from kerastx.data.readers import LabelledData
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.data.store import TokenStore
 from kerastx.text.tokenizer import Tokenizer

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import DataError
 
 CORPUS_NAME = "python_docs.md"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import INPUT_SPECS, LENGTH_MULTIPLE, length_batches
-from kerastx.data.readers import LabelledData
 from kerastx.text.tokenizer import Tokenizer
 
 

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import DataError
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn import metrics
 
 from kerastx.analysis.scoring import MAIN_METRIC, classification_scores, majority_share, task_scores
-from kerastx.data.readers import TASKS, LabelledData
+from kerastx.data.labelled import TASKS, LabelledData
 
 
 def texts(count):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerastx.data.hold_out import hold_out
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 
 
 def rows_of(data):

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from sklearn.utils.class_weight import compute_class_weight
 
+from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import balanced_class_weights, classification_dataset, pretraining_dataset
-from kerastx.data.readers import LabelledData
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.errors import DataError
 

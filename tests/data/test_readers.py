@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerastx.data.readers import LabelledData, read_labelled, read_rows, sorted_labels
+from kerastx.data.labelled import LabelledData, sorted_labels
+from kerastx.data.readers import read_labelled, read_rows
 from kerastx.errors import DataError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.data.similarity import similarity_dataset
 from kerastx.text.tokenizer import Tokenizer
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kerastx.data.readers import LabelledData, read_labelled
+from kerastx.data.labelled import LabelledData
+from kerastx.data.readers import read_labelled
 from kerastx.data.writers import write_labelled
 from kerastx.errors import DataError
 

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from kerastx.checkpoint.store import Checkpoint, build_model
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.models.config import EncoderConfig
 from kerastx.text.tokenizer import Tokenizer
 from kerastx_export.export import export_checkpoint

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import DataError
 from kerastx_export.comparison import Comparison
 from kerastx_export.probe_texts import probe_texts

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.errors import DataError, ExportError
 from kerastx.runtime.results import Classification, MultiLabel, Regression
 from kerastx.runtime.session import load

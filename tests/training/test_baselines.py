@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from kerastx.analysis.scoring import MAIN_METRIC
-from kerastx.data.readers import LabelledData
+from kerastx.data.labelled import LabelledData
 from kerastx.training.baselines import baseline_score, is_unspaced
 
 WORDS = ["river", "stone", "light", "water", "bird", "green", "house", "old", "fox", "tree"]

@@ -8,8 +8,8 @@ import pytest
 from keras.ops import convert_to_numpy
 from scipy.special import log_softmax, rel_entr, softmax
 
+from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import classification_dataset
-from kerastx.data.readers import LabelledData
 from kerastx.models.classifier import build_classifier
 from kerastx.models.config import EncoderConfig
 from kerastx.text.tokenizer import Tokenizer

@@ -28,6 +28,8 @@ def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
         raise ExportError(f"export needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
+    if checkpoint.task == "tagging":
+        raise ExportError("a tagging checkpoint cannot be exported yet; load it in Python: kerastx.load(FOLDER)(text)")
     if checkpoint.task not in OUTPUTS:
         raise ExportError(
             f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune classify --from ..."

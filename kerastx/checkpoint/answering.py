@@ -10,6 +10,7 @@ from keras import ops
 
 from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
 from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
+from kerastx.checkpoint.tagging import find_entities
 from kerastx.errors import CheckpointError
 from kerastx.runtime.results import OUTPUTS, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
@@ -84,4 +85,8 @@ def answer(checkpoint: Checkpoint, texts: Any, pairs: Any = None) -> Any:
         if pairs is not None:
             raise ValueError(f"a {checkpoint.task} checkpoint takes single texts, got pairs.")
         return fill_masks(checkpoint, checked_texts(texts))
+    if checkpoint.task == "tagging":
+        if pairs is not None:
+            raise ValueError("a tagging checkpoint takes single texts, got pairs.")
+        return find_entities(checkpoint, checked_texts(texts))
     return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, texts, pairs))

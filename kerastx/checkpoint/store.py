@@ -21,13 +21,15 @@ from kerastx.models.lora import has_lora
 from kerastx.models.masked_lm import build_masked_lm
 from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.sentence_encoder import build_sentence_encoder
+from kerastx.models.tagger import build_tagger
+from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-checkpoint"
 VERSION = 1
 # Heads that answer for whole texts: one of several labels, any of them, a number.
 TEXT_TASKS = ("classification", "multi_label", "regression")
-TASKS = ("encoder", "pretraining", "masked_lm", "embedding", *TEXT_TASKS)
+TASKS = ("encoder", "pretraining", "masked_lm", "embedding", "tagging", *TEXT_TASKS)
 
 
 @dataclass(kw_only=True)
@@ -39,8 +41,9 @@ class Checkpoint:
         tokenizer: whose vocabulary the model was trained with.
         config: of the encoder.
         task: "classification" (one of several labels), "multi_label" (any of them), "regression" (a number),
-            "embedding" (a unit vector), "masked_lm", "pretraining" (masked words and next sentence) or "encoder".
-        labels: class names in the order of the logits; empty where there are no classes.
+            "embedding" (a unit vector), "tagging" (entities), "masked_lm", "pretraining" (masked words and next
+            sentence) or "encoder".
+        labels: class names in the order of the logits, or types of entities; empty where there are none.
         pair: whether it answers for two texts together.
         max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
         description: a sentence for people.
@@ -107,6 +110,8 @@ def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) 
         raise ValueError(f"task must be one of {TASKS}, got {task!r}.")
     if task in ("classification", "multi_label"):
         return build_classifier(config, num_classes=len(labels))
+    if task == "tagging":
+        return build_tagger(config, num_tags=len(bio_tags(labels)))
     builders: dict[str, Callable[[EncoderConfig], keras.Model]] = {
         "encoder": build_encoder,
         "pretraining": build_pretrainer,

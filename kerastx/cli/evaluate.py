@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -34,25 +34,51 @@ def evaluate(
 ) -> None:
     """Score a checkpoint or an exported file on labelled rows; a file is run in its own runtime.
 
+    A checkpoint that finds entities is scored on tagged sentences, as in CoNLL-2003.
+
     Example: `kerastx evaluate build/export/classification-dynamic_wi8_afp32.tflite --data dev.tsv --json`
     """
     import json as json_module
 
-    from kerastx.analysis.scoring import task_scores
-    from kerastx.cli.dev_rows import read_dev_rows
-
-    model = _opened(source)
-    rows = read_dev_rows(data, model, text_column=text_column, pair_column=pair_column, label_column=label_column)
-    texts, pairs = rows.texts, rows.pairs
-    if model.task == "embedding":
-        texts, pairs = [*texts, *(pairs or ())], None
-    scores = task_scores(model.task, model.predict(texts, pairs), rows)
-    result = {"task": model.task, "rows": len(rows.texts), **scores}
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    result = _entities(source, data) if _finds_entities(source) else _rows(source, data, columns)
     if json:
         print(json_module.dumps(result))
         return
     for name, value in result.items():
         print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
+
+
+def _finds_entities(source: Path) -> bool:
+    from kerastx.checkpoint.store import read_config
+
+    if not source.is_dir() or not (source / "config.json").is_file():
+        return False
+    import_tensorflow("train")
+    return read_config(source).get("task") == "tagging"
+
+
+def _entities(source: Path, data: Path) -> dict[str, Any]:
+    from kerastx.checkpoint.store import load_checkpoint
+    from kerastx.cli.tag_scores import tagger_scores
+    from kerastx.data.tagged import read_tagged
+
+    checkpoint = load_checkpoint(source)
+    sentences = read_tagged(data, labels=checkpoint.labels)
+    return {"task": checkpoint.task, "rows": len(sentences), **tagger_scores(checkpoint, sentences)}
+
+
+def _rows(source: Path, data: Path, columns: dict[str, str | None]) -> dict[str, Any]:
+    from kerastx.analysis.scoring import task_scores
+    from kerastx.cli.dev_rows import read_dev_rows
+
+    model = _opened(source)
+    rows = read_dev_rows(data, model, **columns)
+    texts, pairs = rows.texts, rows.pairs
+    if model.task == "embedding":
+        texts, pairs = [*texts, *(pairs or ())], None
+    scores = task_scores(model.task, model.predict(texts, pairs), rows)
+    return {"task": model.task, "rows": len(rows.texts), **scores}
 
 
 def _opened(source: Path) -> Source:

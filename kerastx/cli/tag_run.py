@@ -1,0 +1,126 @@
+"""The pieces of training a tagger put together: sentences, model, fit, entity scores."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
+from kerastx.checkpoint.weights import transfer_weights
+from kerastx.cli.console import say
+from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.run_record import record_finetuning
+from kerastx.cli.tag_scores import tagger_scores
+from kerastx.data.tagged import TaggedData, read_tagged
+from kerastx.data.tagging import tagging_dataset
+from kerastx.errors import DataError
+from kerastx.models.config import with_dropout
+from kerastx.sources import load_start
+from kerastx.training.batch_log import BatchLog
+from kerastx.training.finetune import finetune, freeze_layers
+from kerastx.training.precision import precision, resolve_precision
+
+SMALLEST_HOLD_OUT = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagRequest:
+    """The options of `kerastx finetune tag`."""
+
+    train: Path
+    start: str
+    output: Path
+    dev: Path | None = None
+    hold_out: float = 0.05
+    patience: int = 2
+    epochs: int = 3
+    learning_rate: float = 3e-4
+    layer_decay: float = 1.0
+    batch_size: int = 32
+    max_length: int = 128
+    limit: int | None = None
+    precision: str = "auto"
+    freeze: int = 0
+    freeze_embeddings: bool = False
+    dropout_rate: float | None = None
+    seed: int = 1
+    force: bool = False
+
+
+def run_tagging(request: TagRequest) -> dict[str, float]:
+    """Train, save, and return the time of training and, with dev sentences, the scores of entities."""
+    check_output(request.output, force=request.force)
+    train = read_tagged(request.train)
+    if not train.labels:
+        raise DataError(f"{request.train}: expected some entity, got only the tag O")
+    dev = None if request.dev is None else read_tagged(request.dev, labels=train.labels)
+    train, held_out = _parts(request, train)
+    keras.utils.set_random_seed(request.seed)
+    with precision(resolve_precision(request.precision)):
+        checkpoint = _initial_checkpoint(request, train.labels)
+    freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
+    log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
+    started = time.monotonic(), time.process_time()
+    _fit(request, checkpoint, train, held_out, log)
+    times = {
+        "train_seconds": time.monotonic() - started[0] - log.dev_seconds,
+        "train_cpu_seconds": time.process_time() - started[1] - log.dev_cpu_seconds,
+    }
+    checkpoint = in_float32(checkpoint)
+    save_checkpoint(request.output, checkpoint, force=request.force)
+    record_finetuning(request.output, log.rows)
+    return times if dev is None else {**times, **_scores(checkpoint, dev)}
+
+
+def _parts(request: TagRequest, train: TaggedData) -> tuple[TaggedData, TaggedData | None]:
+    order = np.random.default_rng(request.seed).permutation(len(train))[: request.limit]
+    held = int(request.hold_out * len(order))
+    if held < SMALLEST_HOLD_OUT:
+        return train.subset(order), None
+    return train.subset(order[held:]), train.subset(order[:held])
+
+
+def _initial_checkpoint(request: TagRequest, labels: tuple[str, ...]) -> Checkpoint:
+    source = load_start(request.start)
+    config = with_dropout(source.config, request.dropout_rate)
+    model = build_model("tagging", config, labels)
+    goes_on = source.labels == labels and source.task == "tagging"
+    transfer_weights(source.model, model, leave=() if goes_on else ("tagger_head",))
+    return Checkpoint(
+        model=model,
+        tokenizer=source.tokenizer,
+        config=config,
+        task="tagging",
+        labels=labels,
+        max_length=request.max_length,
+    )
+
+
+def _fit(
+    request: TagRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None, log: BatchLog
+) -> None:
+    sizes = {"batch_size": request.batch_size, "max_length": request.max_length}
+    batches = tagging_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)
+    total = int(batches.cardinality()) * request.epochs
+    finetune(
+        checkpoint.model,
+        batches,
+        task="tagging",
+        epochs=request.epochs,
+        learning_rate=request.learning_rate,
+        layer_decay=request.layer_decay,
+        held_out=None if held_out is None else tagging_dataset(held_out, checkpoint.tokenizer, **sizes),
+        patience=request.patience,
+        callbacks=[FitProgress("finetune", lambda: total), log],
+    )
+
+
+def _scores(checkpoint: Checkpoint, dev: TaggedData) -> dict[str, float]:
+    scores = tagger_scores(checkpoint, dev)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+    say(f"dev, {len(dev):,} sentences, entities: {shown}")
+    return {"rows": len(dev), **scores}

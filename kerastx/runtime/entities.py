@@ -1,0 +1,90 @@
+"""From the probabilities of tokens to the entities of a text; long texts are read in windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerastx.text.tags import best_valid, entities
+from kerastx.text.tokenizer import Encoding, Tokenizer
+from kerastx.text.units import first_tokens, unit_spans
+from kerastx.text.windows import windows
+
+# Encodings -> the probabilities of the tags of each of their tokens, float (L, C) each.
+TokenProbabilities = Callable[[list[Encoding]], list[np.ndarray]]
+_TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A named part of a text.
+
+    Attributes:
+        text: the part, as it stands in the text.
+        label: its type.
+        start, end: characters; text[start:end] is it.
+        probability: mean over its words of the probability of their tag.
+    """
+
+    text: str
+    label: str
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class TaggedUnits:
+    """The words, marks and ideographs of a text, and the tag of each.
+
+    Attributes:
+        spans: their character ranges.
+        tags: a valid sequence, int (N,).
+        probabilities: of those tags, float (N,).
+    """
+
+    spans: list[tuple[int, int]]
+    tags: np.ndarray
+    probabilities: np.ndarray
+
+
+def tag_units(
+    texts: Sequence[str],
+    tokenizer: Tokenizer,
+    tags: Sequence[str],
+    *,
+    max_length: int,
+    token_probabilities: TokenProbabilities,
+) -> list[TaggedUnits]:
+    """Tag every unit of every text; a unit is judged at its first token, in the window that sees most around it."""
+    encodings = tokenizer.encode_batch(list(texts))
+    cut = [windows(encoding, max_length=max_length) for encoding in encodings]
+    answers = iter(token_probabilities([window.encoding for parts in cut for window in parts]))
+    found = []
+    for text, encoding, parts in zip(texts, encodings, cut, strict=True):
+        whole = np.zeros((len(encoding), len(tags)), np.float32)
+        for window in parts:
+            owned = (window.rows >= window.owned[0]) & (window.rows < window.owned[1])
+            whole[window.rows[owned]] = next(answers)[owned]
+        found.append(_tagged(text, encoding, whole, tags))
+    return found
+
+
+def _tagged(text: str, encoding: Encoding, whole: np.ndarray, tags: Sequence[str]) -> TaggedUnits:
+    spans = unit_spans(text)
+    outside = np.eye(1, len(tags), dtype=np.float32)[0]  # of what the tokenizer leaves out
+    tokens = first_tokens(spans, encoding.offsets)
+    rows = np.array([outside if token is None else whole[token] for token in tokens]).reshape(-1, len(tags))
+    path = best_valid(np.log(np.maximum(rows, _TINY)), tags)
+    return TaggedUnits(spans, path, rows[np.arange(len(path)), path])
+
+
+def entities_in(text: str, units: TaggedUnits, tags: Sequence[str]) -> list[Entity]:
+    """Return the entities of a text whose units are tagged, in order."""
+    found = []
+    for first, last, label in entities([tags[number] for number in units.tags]):
+        start, end = units.spans[first][0], units.spans[last - 1][1]
+        found.append(Entity(text[start:end], label, start, end, float(units.probabilities[first:last].mean())))
+    return found

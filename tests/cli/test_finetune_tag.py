@@ -1,0 +1,118 @@
+"""kerastx finetune tag: entities are learned, found in plain text of any length, and scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerastx.checkpoint.store import load_checkpoint
+from kerastx.cli.app import main
+from kerastx.errors import ExportError
+
+START = Path(__file__).resolve().parent.parent / "golden" / "bert-model"
+FAST = ["--from", str(START), "--learning-rate", "1e-2", "--max-length", "16", "--precision", "float32"]
+
+
+def sentences(count, seed):
+    """Early letters, and among them entities: x y is a NAME, v w a PLACE."""
+    random = np.random.default_rng(seed)
+    blocks = []
+    for _ in range(count):
+        lines = []
+        for _ in range(3):
+            lines += [f"{random.choice(list('abc'))} O" for _ in range(random.integers(1, 3))]
+            kind = random.integers(0, 2)
+            label = ("NAME", "PLACE")[kind]
+            lines += [f"{word} {position}-{label}" for word, position in zip(("xy", "vw")[kind], "BI", strict=True)]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tags")
+    for name, count, seed in (("train", 150, 1), ("dev", 40, 2)):
+        (folder / f"{name}.conll").write_text(sentences(count, seed), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(files):
+    output = files / "out"
+    with pytest.raises(SystemExit) as done:
+        main(
+            ["finetune", "tag", "--train", str(files / "train.conll"), "--output", str(output), "--epochs", "8", *FAST]
+        )
+    assert done.value.code == 0
+    return output
+
+
+def test_entities_are_found_in_plain_text(trained):
+    checkpoint = load_checkpoint(trained)
+    assert (checkpoint.task, checkpoint.labels) == ("tagging", ("NAME", "PLACE"))
+    text = " a b x  y c\nv w a"
+    found = checkpoint(text)
+    assert [(entity.text, entity.label) for entity in found] == [("x  y", "NAME"), ("v w", "PLACE")]
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+    assert all(0.5 < entity.probability <= 1 for entity in found)
+    assert checkpoint(["", "a"]) == [[], []]
+
+
+def test_a_long_text_is_read_to_its_end(trained):
+    checkpoint = load_checkpoint(trained)
+    text = "a b x y " * 40
+    found = checkpoint(text)
+    assert len(found) > 36  # windows of 16 tokens, and of 40 names hardly one is lost
+    assert found[-1].start > len(text) - 8
+
+
+def test_dev_and_evaluate_give_the_same_scores(trained, files, capsys):
+    command = ["finetune", "tag", "--train", str(files / "train.conll"), "--dev", str(files / "dev.conll")]
+    with pytest.raises(SystemExit) as done:
+        main(
+            [
+                *command,
+                *FAST,
+                "--from",
+                str(trained),
+                "--epochs",
+                "1",
+                "--learning-rate",
+                "1e-3",
+                "--output",
+                str(files / "b"),
+                "--json",
+            ]
+        )
+    assert done.value.code == 0
+    scores = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert scores["f1"] > 0.95
+    with pytest.raises(SystemExit) as done:
+        main(["evaluate", str(files / "b"), "--data", str(files / "dev.conll"), "--json"])
+    assert done.value.code == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again == {"task": "tagging", "rows": 40, **{name: scores[name] for name in ("f1", "precision", "recall")}}
+
+
+def test_what_is_wrong_is_one_line(trained, files, tmp_path, capsys):
+    bad = tmp_path / "bad.conll"
+    for content, message in (
+        ("a O\n", "expected some entity, got only the tag O"),
+        ("a QQ\n", "bad.conll:1: expected a tag"),
+    ):
+        bad.write_text(content)
+        with pytest.raises(SystemExit) as stopped:
+            main(["finetune", "tag", "--train", str(bad), "--output", str(tmp_path / "out"), *FAST])
+        assert stopped.value.code == 1
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+
+def test_it_cannot_be_exported_yet(trained, tmp_path):
+    from kerastx_export.export import export_checkpoint
+
+    with pytest.raises(ExportError, match="a tagging checkpoint cannot be exported yet"):
+        export_checkpoint(trained, tmp_path / "files")

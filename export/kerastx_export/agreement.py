@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -25,6 +25,7 @@ class Agreement:
             of labels is right, every probability is then at least that far from `THRESHOLD`.
         clear_share: with the same decision among those; 1 where there are none.
         mean_drift: mean over texts of the largest change of a probability.
+        unit: what is counted as a text: "texts", or "tokens" where each of them is tagged.
     """
 
     texts: int
@@ -32,6 +33,7 @@ class Agreement:
     clear_texts: int
     clear_share: float
     mean_drift: float
+    unit: str = "texts"
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ def agreement(task: str, found: dict[str, np.ndarray], expected: dict[str, np.nd
     """Compare the outputs of file and Keras for the same texts.
 
     Args:
-        task: "classification", "multi_label", "regression" or "embedding".
+        task: "classification", "multi_label", "regression", "embedding" or "tagging" (N is then the number of tokens).
         found, expected: by name; probabilities float (N, C), score float (N, 1) or vector float (N, D).
     """
     if task == "classification":
         return decisions(found["probabilities"], expected["probabilities"])
+    if task == "tagging":
+        return replace(decisions(found["probabilities"], expected["probabilities"]), unit="tokens")
     if task == "multi_label":
         return label_sets(found["probabilities"], expected["probabilities"])
     if task == "regression":

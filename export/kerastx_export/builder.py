@@ -52,6 +52,7 @@ def _description(checkpoint: Checkpoint) -> str:
         "classification": f"one of {len(checkpoint.labels)} labels",
         "multi_label": f"any of {len(checkpoint.labels)} labels",
         "regression": "a number",
+        "tagging": f"its entities of {len(checkpoint.labels)} kinds",
         "embedding": f"a vector of {checkpoint.config.hidden_dim} numbers",
     }[checkpoint.task]
     return f"{'A pair of texts' if checkpoint.pair else 'Text'} to {answer}."

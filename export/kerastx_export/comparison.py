@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from kerastx.analysis.entity_scores import word_tags
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.data.labelled import LabelledData
+from kerastx.data.tagged import TaggedData, joined
 from kerastx.errors import DataError
+from kerastx.runtime.entities import TaggedUnits, tag_units
 from kerastx.runtime.results import OUTPUTS
+from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Encoding
 from kerastx_export.probe_texts import probe_pairs, probe_texts
 from kerastx_export.signature import output_width
@@ -42,6 +46,8 @@ class Comparison:
         pairs: the second text of each; None for single texts.
         targets: the right answers, as `LabelledData` has them but with the labels numbered as the checkpoint does; of
             texts that belong together these themselves, object (N, 2); None where they are not known.
+        sentences: tagged ones, of which the texts are; None where there are none.
+        encodings: of the texts, cut to the length of the checkpoint.
         lengths: of the texts, in tokens.
     """
 
@@ -49,10 +55,15 @@ class Comparison:
     pairs: list[str] | None
     targets: np.ndarray | None
 
-    def __init__(self, checkpoint: Checkpoint, dev: LabelledData | None = None):
+    def __init__(self, checkpoint: Checkpoint, dev: LabelledData | TaggedData | None = None):
         self.task = checkpoint.task
         self._noun = "pair" if checkpoint.pair else "text"
-        if dev is None:
+        self.sentences: TaggedData | None = None
+        if isinstance(dev, TaggedData):
+            self.sentences = _checked_sentences(dev, checkpoint)
+            self.texts, self.pairs, self.targets = [joined(row.words)[0] for row in dev.sentences], None, None
+            self.source = f"{len(dev)} tagged sentences"
+        elif dev is None:
             self.texts, self.pairs = probe_pairs() if checkpoint.pair else (probe_texts(), None)
             self.targets = None
             self.source = f"{len(self.texts)} unlabelled {self._noun}s of our own"
@@ -63,22 +74,53 @@ class Comparison:
                 self.texts, self.pairs = [*self.texts, *(self.pairs or ())], None
             self.source = f"{len(dev)} labelled rows"
         self._checkpoint = checkpoint
-        self._encodings = checkpoint.tokenizer.encode_batch(self.texts, self.pairs, max_length=checkpoint.max_length)
-        self.lengths = [len(encoding) for encoding in self._encodings]
+        self.encodings = checkpoint.tokenizer.encode_batch(self.texts, self.pairs, max_length=checkpoint.max_length)
+        self.lengths = [len(encoding) for encoding in self.encodings]
         self._answers = keras_answers(checkpoint.model, checkpoint.task)
 
     @cached_property
     def outputs(self) -> Tensors:
-        """What Keras answers to the texts: every output, float32 (number of texts, C, 1 or D)."""
+        """What Keras answers to the texts: every output, float32 (number of texts, C, 1 or D), or (tokens, C)."""
+        if self.task == "tagging":
+            return {"probabilities": np.concatenate(self.token_probabilities(self.encodings))}
         shape = (len(self.texts), output_width(self._checkpoint))
         result = {name: np.zeros(shape, np.float32) for name in OUTPUTS[self.task]}
         order = sorted(range(len(self.texts)), key=self.lengths.__getitem__)
         for start in range(0, len(order), _STEP):
             rows = order[start : start + _STEP]
-            inputs = self._checkpoint.tokenizer.pad([self._encodings[row] for row in rows])
+            inputs = self._checkpoint.tokenizer.pad([self.encodings[row] for row in rows])
             for name, values in self._answers(inputs).items():
                 result[name][rows] = values
         return result
+
+    def token_probabilities(self, encodings: Sequence[Encoding]) -> list[np.ndarray]:
+        """Return what Keras answers to each token of encodings, float32 (L, C) each; for a tagging."""
+        found = [np.zeros((0, 0), np.float32)] * len(encodings)
+        order = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
+        for start in range(0, len(order), _STEP):
+            rows = order[start : start + _STEP]
+            answers = self._answers(self._checkpoint.tokenizer.pad([encodings[row] for row in rows]))
+            for row, values in zip(rows, answers["probabilities"], strict=True):
+                found[row] = values[: len(encodings[row])]
+        return found
+
+    def word_tags(self, tag: Callable[[list[str]], list[TaggedUnits]]) -> list[list[str]]:
+        """Return the tags that `tag` gives to the words of the sentences."""
+        if self.sentences is None:
+            raise ValueError("there are no sentences to tag.")
+        tags = self.sentences.tags
+        return [word_tags(*row, tags) for row in zip(self.sentences.sentences, tag(self.texts), strict=True)]
+
+    def tag(self, texts: list[str]) -> list[TaggedUnits]:
+        """Return the units of each text as Keras tags them."""
+        checkpoint = self._checkpoint
+        return tag_units(
+            texts,
+            checkpoint.tokenizer,
+            bio_tags(checkpoint.labels),
+            max_length=checkpoint.max_length,
+            token_probabilities=self.token_probabilities,
+        )
 
     @cached_property
     def steps(self) -> list[tuple[Probe, Tensors]]:
@@ -91,7 +133,7 @@ class Comparison:
 
     def _probes(self) -> list[Probe]:
         tokenizer, max_length = self._checkpoint.tokenizer, self._checkpoint.max_length
-        encodings = sorted(self._encodings, key=len)
+        encodings = sorted(self.encodings, key=len)
         spread = _spread(encodings, _TOGETHER)
         probes = [
             Probe(f"a {self._noun} of {len(encoding)} tokens alone", tokenizer.pad([encoding]))
@@ -128,10 +170,20 @@ def _spread(encodings: Sequence[Encoding], count: int) -> list[Encoding]:
     return [encodings[index] for index in sorted(set(np.linspace(0, len(encodings) - 1, count).astype(int)))]
 
 
+def _checked_sentences(dev: TaggedData, checkpoint: Checkpoint) -> TaggedData:
+    if checkpoint.task != "tagging":
+        raise DataError(f"the rows are tagged sentences, the model is for {checkpoint.task}")
+    if set(dev.labels) - set(checkpoint.labels):
+        raise DataError(f"the sentences have entities that the model does not know, of {', '.join(checkpoint.labels)}")
+    return TaggedData(dev.sentences, checkpoint.labels)
+
+
 def _targets(dev: LabelledData, checkpoint: Checkpoint) -> np.ndarray | None:
     """Return the right answers to labelled rows, after checking that the rows are of the checkpoint's kind."""
     if not len(dev.texts):
         raise DataError("there are no labelled rows to compare on")
+    if checkpoint.task == "tagging":
+        raise DataError("the rows are labelled texts, the model finds entities in tagged sentences")
     if checkpoint.pair and dev.pairs is None:
         raise DataError("the rows are single texts, the model answers pairs; name the column of the second text")
     if checkpoint.task == "embedding":  # a vector is neither right nor wrong, the similarity of two is

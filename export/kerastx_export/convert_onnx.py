@@ -83,7 +83,7 @@ def operators(model: onnx.ModelProto) -> dict[str, int]:
 def _name_sizes(model: onnx.ModelProto) -> None:
     for tensor in (*model.graph.input, *model.graph.output):
         sizes = tensor.type.tensor_type.shape.dim
-        for size, letter in zip(sizes, "BT", strict=True):
+        for size, letter in zip(sizes, "BT", strict=False):
             if not size.dim_value:
                 size.dim_param = letter
 

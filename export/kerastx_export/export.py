@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.data.labelled import LabelledData
+from kerastx.data.tagged import TaggedData
 from kerastx.runtime.engines import open_engine
 from kerastx.runtime.session import load
 from kerastx_export import constants, environment, gate, parity
@@ -32,14 +33,15 @@ def export_checkpoint(
     *,
     formats: Sequence[str] = ("tflite", "onnx"),
     recipe: str = "dynamic_wi8_afp32",
-    dev: LabelledData | None = None,
+    dev: LabelledData | TaggedData | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Write a model as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
 
     Args:
-        checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression or embedding.
+        checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding or
+            tagging.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.

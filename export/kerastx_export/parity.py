@@ -11,7 +11,7 @@ from kerastx.runtime.engines import Engine
 from kerastx.runtime.session import Session
 from kerastx_export.agreement import AnyAgreement, agreement
 from kerastx_export.comparison import Comparison
-from kerastx_export.scoring import Score, scores
+from kerastx_export.scoring import Score, entity_score, scores
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Parity:
 
 def measure(session: Session, comparison: Comparison) -> Parity:
     """Run an opened file in its own runtime and compare it with Keras."""
+    if comparison.task == "tagging":
+        return _tagging(session, comparison)
     found, expected = session.predict(comparison.texts, comparison.pairs), comparison.outputs
     scored: list[Score] = []
     if comparison.targets is not None:
@@ -54,6 +56,19 @@ def measure(session: Session, comparison: Comparison) -> Parity:
     return Parity(
         differences=largest_differences(session.engine, comparison),
         agreement=agreement(comparison.task, found, expected),
+        scores=scored,
+    )
+
+
+def _tagging(session: Session, comparison: Comparison) -> Parity:
+    found = {"probabilities": np.concatenate(session.token_probabilities(comparison.encodings))}
+    scored: list[Score] = []
+    if comparison.sentences is not None:
+        sides = comparison.word_tags(session.tag), comparison.word_tags(comparison.tag)
+        scored = [entity_score(comparison.sentences, *sides)]
+    return Parity(
+        differences=largest_differences(session.engine, comparison),
+        agreement=agreement(comparison.task, found, comparison.outputs),
         scores=scored,
     )
 

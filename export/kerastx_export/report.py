@@ -22,6 +22,7 @@ _METRICS = {
     "micro_f1": "micro F1",
     "spearman": "Spearman correlation",
     "recall_at_1": "recall at 1",
+    "entity_f1": "entity F1",
 }
 
 
@@ -133,7 +134,7 @@ def parity_lines(parity: Parity) -> list[str]:
 def _agreement(found: AnyAgreement) -> str:
     if isinstance(found, Agreement):
         return (
-            f"decisions: {found.share:.2%} of {found.texts} texts as Keras; {found.clear_share:.2%} of the "
+            f"decisions: {found.share:.2%} of {found.texts} {found.unit} as Keras; {found.clear_share:.2%} of the "
             f"{found.clear_texts} where Keras prefers one by more than {CLEAR_MARGIN}; probabilities move by "
             f"{found.mean_drift:.2g} on average"
         )
@@ -226,6 +227,7 @@ def _tolerance(recipe: Recipe, task: str) -> str:
     kept = {
         "classification": f"it decides like Keras on at least {recipe.min_agreement:.0%} of the texts with a clear "
         "decision",
+        "tagging": f"it decides like Keras on at least {recipe.min_agreement:.0%} of the tokens with a clear decision",
         "multi_label": f"it gives the labels of Keras to at least {recipe.min_agreement:.0%} of the texts of which "
         f"every probability is at least {CLEAR_MARGIN} from {THRESHOLD}",
         "regression": f"its scores are on average at most {MAX_SCORE_DIFFERENCE} standard deviations from those of "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from kerastx.analysis.entity_scores import entity_counts
 from kerastx.analysis.scoring import cosines, retrieval_ranks
+from kerastx.data.tagged import TaggedData
 from kerastx.runtime.results import THRESHOLD
 
 RESAMPLES = 2000
@@ -28,7 +30,8 @@ class Score:
         rows: number of them.
         keras, file: the metric: accuracy, or of -1 to 1.
         interval: 95 % interval of file - keras, rows paired.
-        metric: "accuracy", "f1", "micro_f1", "spearman" or "recall_at_1".
+        metric: "accuracy", "f1", "micro_f1", "spearman", "recall_at_1" or
+            "entity_f1".
     """
 
     rows: int
@@ -87,6 +90,18 @@ def _found_first(file: np.ndarray, keras: np.ndarray, rows: np.ndarray) -> Score
         interval=paired_interval(file_right, keras_right),
         metric="recall_at_1",
     )
+
+
+def entity_score(sentences: TaggedData, file: Sequence[Sequence[str]], keras: Sequence[Sequence[str]]) -> Score:
+    """Compare the F1 of the entities that file and Keras find, as tags of the words of each sentence."""
+    counts = [np.array(entity_counts(sentences, side)) for side in (file, keras)]
+    return _bootstrapped("entity_f1", _entity_f1, (counts[0][:, :2], counts[1][:, :2]), counts[0][:, 2])
+
+
+def _entity_f1(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return F1 of sentences: answers int (N, 2), right and given entities; targets int (N,), wanted ones."""
+    right, total = weights @ answers[:, 0], weights @ (answers[:, 1] + targets)
+    return np.where(total > 0, 2 * right / np.maximum(total, 1), 0.0)
 
 
 def accuracy_score(file_ids: np.ndarray, keras_ids: np.ndarray, label_ids: np.ndarray) -> Score:

@@ -32,6 +32,7 @@ _OUTPUT_NOTES = {
     "score": ("The number that a {text} gets.", "score"),
     "vector": ("The vector of a {text}.", "dimension"),
 }
+_TAGGING_NOTE = "The probability of each tag of each token: O, then B- and I- of each line of labels.txt."
 
 
 def metadata_buffer(manifest: Manifest, *, inputs: list[str], outputs: list[str]) -> bytes:
@@ -48,10 +49,13 @@ def metadata_buffer(manifest: Manifest, *, inputs: list[str], outputs: list[str]
     }
     labels = []
     if manifest.labels:
-        note = "One label a line, in the order of the probabilities."
+        is_tagging = manifest.task == "tagging"
+        note = "One kind of entity a line." if is_tagging else "One label a line, in the order of the probabilities."
         labels.append(build.file("labels.txt", note, _TENSOR_AXIS_LABELS))
 
     def output(name: str) -> int:
+        if manifest.task == "tagging":
+            return build.tensor(name, _TAGGING_NOTE, ("batch", "length", "tag"))
         note, axis = _OUTPUT_NOTES[name]
         files = labels if name == "probabilities" else []
         return build.tensor(name, note.format(**words), ("batch", axis), files=files)

@@ -28,8 +28,6 @@ def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
         raise ExportError(f"export needs KERAS_BACKEND=tensorflow, got {keras.backend.backend()}")
     if not isinstance(checkpoint, Checkpoint):
         checkpoint = load_checkpoint(checkpoint)
-    if checkpoint.task == "tagging":
-        raise ExportError("a tagging checkpoint cannot be exported yet; load it in Python: kerastx.load(FOLDER)(text)")
     if checkpoint.task not in OUTPUTS:
         raise ExportError(
             f"a {checkpoint.task} checkpoint answers nothing; fine-tune it first: kerastx finetune classify --from ..."
@@ -46,7 +44,7 @@ def serving_function(model: keras.Model, task: str) -> Callable[..., dict[str, t
     def serve(token_ids, segment_ids, padding_mask):
         inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
         outputs = {name: tf.cast(value, tf.float32) for name, value in model(inputs, training=False).items()}
-        if task == "classification":
+        if task in ("classification", "tagging"):
             outputs["probabilities"] = tf.nn.softmax(outputs["logits"])
         elif task == "multi_label":
             outputs["probabilities"] = tf.nn.sigmoid(outputs["logits"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from kerastx.artifact import Manifest
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.data.labelled import LabelledData
+from kerastx.data.tagged import TaggedData
 from kerastx.errors import ExportError
 from kerastx.models.config import EncoderConfig
 from kerastx.runtime.session import Session, load
@@ -52,7 +53,7 @@ def verify(
     path: str | os.PathLike[str],
     checkpoint: Checkpoint | str | os.PathLike[str],
     *,
-    dev: LabelledData | None = None,
+    dev: LabelledData | TaggedData | None = None,
 ) -> VerifyResult:
     """Compare an exported file with a checkpoint, as the export did.
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kerastx.data.tagged import TaggedData, TaggedSentence, joined
 from kerastx.runtime.entities import TaggedUnits
 from kerastx.text.tags import OUTSIDE, entities
+
+
+def tagger_scores(tag: Callable[[list[str]], list[TaggedUnits]], data: TaggedData) -> dict[str, float]:
+    """Return `entity_scores` of what `tag` finds in the sentences as plain texts."""
+    units = tag([joined(sentence.words)[0] for sentence in data.sentences])
+    found = [word_tags(sentence, one, data.tags) for sentence, one in zip(data.sentences, units, strict=True)]
+    return entity_scores(data, found)
 
 
 def word_tags(sentence: TaggedSentence, units: TaggedUnits, tags: Sequence[str]) -> list[str]:
@@ -36,9 +43,15 @@ def entity_scores(expected: TaggedData, found: Sequence[Sequence[str]]) -> dict[
         expected: the sentences.
         found: tags in the BIO scheme for the words of each.
     """
-    right = given = wanted = 0
-    for sentence, tags in zip(expected.sentences, found, strict=True):
-        one, other = set(entities(sentence.tags)), set(entities(tags))
-        right, given, wanted = right + len(one & other), given + len(other), wanted + len(one)
+    right, given, wanted = (sum(column) for column in zip(*entity_counts(expected, found), strict=True))
     precision, recall = right / max(given, 1), right / max(wanted, 1)
     return {"f1": 2 * right / max(given + wanted, 1), "precision": precision, "recall": recall}
+
+
+def entity_counts(expected: TaggedData, found: Sequence[Sequence[str]]) -> list[tuple[int, int, int]]:
+    """Return for each sentence how many entities are right, how many were given, and how many there are."""
+    counts = []
+    for sentence, tags in zip(expected.sentences, found, strict=True):
+        one, other = set(entities(sentence.tags)), set(entities(tags))
+        counts.append((len(one & other), len(other), len(one)))
+    return counts

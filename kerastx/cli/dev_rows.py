@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from kerastx.data.labelled import LabelledData
+    from kerastx.data.tagged import TaggedData
 
 
 class Model(Protocol):
@@ -22,16 +23,20 @@ class Model(Protocol):
 
 def read_dev_rows(
     path: Path, model: Model, *, text_column: str | None, pair_column: str | None, label_column: str | None
-) -> LabelledData:
+) -> LabelledData | TaggedData:
     """Return the rows of `path` as the task of `model` takes them.
 
-    Where it answers vectors they are rated pairs, or, without a column of ratings, texts that belong together.
+    Where it finds entities they are tagged sentences. Where it answers vectors they are rated pairs, or, without a
+    column of ratings, texts that belong together.
 
     Raises:
         DataError: the file is missing or wrong.
     """
     from kerastx.data.readers import read_labelled
+    from kerastx.data.tagged import read_tagged
 
+    if model.task == "tagging":
+        return read_tagged(path, labels=model.labels)
     task = model.task
     if task == "embedding":
         task = "regression" if _is_rated(path, label_column) else "positives"

@@ -37,7 +37,7 @@ def run(
     """Answer texts, or pairs of texts, one line each: label, probability, text.
 
     A file for any of several labels prints them with commas, or - for none; one for numbers prints the number; one for
-    vectors needs --json or --similarity.
+    entities prints kind and text of each; one for vectors needs --json or --similarity.
 
     Example: `kerastx run build/export/classification-dynamic_wi8_afp32.onnx "What a lovely film."`
     """
@@ -75,7 +75,9 @@ def _as_line(row: Row, answer: Any) -> str:
     """Return the answer and its text as fields with tabs between them."""
     from kerastx.runtime.results import Classification, MultiLabel
 
-    if isinstance(answer, Classification):
+    if isinstance(answer, list):
+        fields = ["; ".join(f"{one.label}: {one.text}".translate(_LINE_ENDS) for one in answer) or "-"]
+    elif isinstance(answer, Classification):
         fields = [answer.label, f"{answer.probability:.4f}"]
     elif isinstance(answer, MultiLabel):
         fields = [",".join(answer.labels) or "-"]
@@ -88,7 +90,9 @@ def _as_json(row: Row, answer: Any) -> str:
     import json
 
     values: dict[str, Any] = dict(zip(("text", "pair"), row, strict=False))
-    if hasattr(answer, "score"):
+    if isinstance(answer, list):
+        values["entities"] = [{**vars(one), "probability": round(one.probability, 6)} for one in answer]
+    elif hasattr(answer, "score"):
         values["score"] = round(answer.score, 6)
     elif not hasattr(answer, "probabilities"):
         values["vector"] = [round(float(value), 7) for value in answer]

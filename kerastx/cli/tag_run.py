@@ -9,12 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerastx.analysis.entity_scores import tagger_scores
 from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
+from kerastx.checkpoint.tagging import tagged
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
-from kerastx.cli.tag_scores import tagger_scores
 from kerastx.data.tagged import TaggedData, read_tagged
 from kerastx.data.tagging import tagging_dataset
 from kerastx.errors import DataError
@@ -120,7 +121,7 @@ def _fit(
 
 
 def _scores(checkpoint: Checkpoint, dev: TaggedData) -> dict[str, float]:
-    scores = tagger_scores(checkpoint, dev)
+    scores = tagger_scores(lambda texts: tagged(checkpoint, texts), dev)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
     say(f"dev, {len(dev):,} sentences, entities: {shown}")
     return {"rows": len(dev), **scores}

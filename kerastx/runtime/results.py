@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Task -> the outputs of its graph, float32: logits and probabilities (B, C), score (B, 1), vector (B, D).
+# Task -> the outputs of its graph, float32: logits and probabilities (B, C), score (B, 1), vector (B, D); of a tagging
+# probabilities (B, T, C), see `kerastx.runtime.entities`.
 OUTPUTS = {
     "classification": ("logits", "probabilities"),
     "multi_label": ("logits", "probabilities"),
     "regression": ("score",),
     "embedding": ("vector",),
+    "tagging": ("probabilities",),
 }
 LABEL_TASKS = ("classification", "multi_label")
 # A text has every label that is at least this probable.
@@ -61,7 +63,7 @@ def answers(task: str, labels: Sequence[str], outputs: dict[str, np.ndarray]) ->
     """Return what a user gets for each row of a model's outputs.
 
     Args:
-        task: a key of `OUTPUTS`.
+        task: a key of `OUTPUTS`, but for "tagging".
         labels: names of the C classes; not looked at where the task has none.
         outputs: by name: probabilities float (B, C), score float (B, 1) or vector float (B, D).
 
@@ -79,7 +81,8 @@ def answers(task: str, labels: Sequence[str], outputs: dict[str, np.ndarray]) ->
         return [Regression(float(row[0])) for row in outputs["score"]]
     if task == "embedding":
         return [np.array(row, np.float32) for row in outputs["vector"]]
-    raise ValueError(f"task must be one of {', '.join(OUTPUTS)}, got {task!r}.")
+    known = ", ".join(name for name in OUTPUTS if name != "tagging")
+    raise ValueError(f"task must be one of {known}, got {task!r}.")
 
 
 def _ranked(labels: Sequence[str], probabilities: np.ndarray) -> list[dict[str, float]]:

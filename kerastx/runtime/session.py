@@ -11,9 +11,11 @@ import numpy as np
 from kerastx.artifact import Manifest, read_artifact
 from kerastx.errors import ArtifactError, DataError
 from kerastx.runtime.engines import Engine, open_engine
+from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, Answer, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
-from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.tags import bio_tags
+from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # A step runs at most so many rows and tokens: enough to fill a CPU, little memory for the attention scores.
 MAX_ROWS = 32
@@ -67,7 +69,10 @@ def _mismatch(manifest: Manifest, engine: Engine) -> str:
 
 
 def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
-    if manifest.task in LABEL_TASKS:
+    if manifest.task == "tagging":
+        if shape[2:] != [len(bio_tags(manifest.labels))]:
+            return f"there are {len(manifest.labels)} kinds of entities and {name} of the shape {shape}"
+    elif manifest.task in LABEL_TASKS:
         if shape[1:] != [len(manifest.labels)]:
             return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
     elif manifest.labels:
@@ -84,7 +89,8 @@ class Session:
 
     Attributes:
         manifest: of the file.
-        labels: the names of the C classes, in the order of the probabilities; none where the task has no classes.
+        labels: the names of the C classes, in the order of the probabilities, or the kinds of entities; none where the
+            task has neither.
     """
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, engine: Engine):
@@ -108,8 +114,8 @@ class Session:
             pairs: the second text of each, in the same form; for a file that answers pairs, and only for one.
 
         Returns:
-            By task a `Classification`, a `MultiLabel`, a `Regression`, or for "embedding" a float32 (D,) array; a list
-            of them for several texts.
+            By task a `Classification`, a `MultiLabel`, a `Regression`, for "embedding" a float32 (D,) array, or for
+            "tagging" the list of `Entity`s, of texts of any length; a list of them for several texts.
 
         Raises:
             TypeError: anything but strings.
@@ -119,8 +125,35 @@ class Session:
             return self._answers([texts], None if pairs is None else [pairs])[0]
         return self._answers(texts, pairs)
 
-    def _answers(self, texts: Iterable[str], pairs: Iterable[str] | None) -> list[Answer]:
+    def _answers(self, texts: Iterable[str], pairs: Iterable[str] | None) -> list[Answer] | list[list[Entity]]:
+        if self.manifest.task == "tagging":
+            if pairs is not None:
+                raise ValueError("this file answers single texts: it takes no pairs.")
+            texts = checked_texts(texts)
+            tags = bio_tags(self.labels)
+            return [entities_in(text, units, tags) for text, units in zip(texts, self.tag(texts), strict=True)]
         return answers(self.manifest.task, self.labels, self.predict(texts, pairs))
+
+    def tag(self, texts: Iterable[str]) -> list[TaggedUnits]:
+        """Return the words, marks and ideographs of each text with their tags; ValueError for another task."""
+        if self.manifest.task != "tagging":
+            raise ValueError(f"a file for {self.manifest.task} finds no entities.")
+        return tag_units(
+            checked_texts(texts),
+            self.tokenizer,
+            bio_tags(self.labels),
+            max_length=self.manifest.max_length,
+            token_probabilities=self.token_probabilities,
+        )
+
+    def token_probabilities(self, encodings: list[Encoding]) -> list[np.ndarray]:
+        """Return the probabilities of the tags of each token of each encoding, float32 (L, C) each."""
+        found = [np.zeros((0, 0), np.float32)] * len(encodings)
+        for rows in _steps([len(encoding) for encoding in encodings]):
+            outputs = self.engine.run(self.tokenizer.pad([encodings[row] for row in rows]))
+            for row, values in zip(rows, outputs["probabilities"], strict=True):
+                found[row] = values[: len(encodings[row])]
+        return found
 
     def predict_probabilities(self, texts: Iterable[str], pairs: Iterable[str] | None = None) -> np.ndarray:
         """Return the probabilities of every label for each text, float32 (number of texts, C).
@@ -140,6 +173,8 @@ class Session:
         Raises:
             TypeError, ValueError: see `__call__`.
         """
+        if self.manifest.task == "tagging":
+            raise ValueError("a file that finds entities has no numbers for whole texts; call it, or use tag.")
         if self.manifest.pair and pairs is None:
             raise ValueError("this file answers pairs of texts: give the second ones as pairs.")
         if pairs is not None and not self.manifest.pair:

@@ -10,7 +10,7 @@ import pytest
 
 from kerastx.checkpoint.store import load_checkpoint
 from kerastx.cli.app import main
-from kerastx.errors import ExportError
+from kerastx.runtime.session import load
 
 START = Path(__file__).resolve().parent.parent / "golden" / "bert-model"
 FAST = ["--from", str(START), "--learning-rate", "1e-2", "--max-length", "16", "--precision", "float32"]
@@ -111,8 +111,51 @@ def test_what_is_wrong_is_one_line(trained, files, tmp_path, capsys):
         assert not (tmp_path / "out").exists()
 
 
-def test_it_cannot_be_exported_yet(trained, tmp_path):
-    from kerastx_export.export import export_checkpoint
+def test_files_find_the_same_entities(trained, files, tmp_path, capsys):
+    output = tmp_path / "files"
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(trained), "--dev", str(files / "dev.conll"), "--output", str(output), "--json"])
+    assert done.value.code == 0
+    report = json.loads(capsys.readouterr().out)
+    checkpoint = load_checkpoint(trained)
+    text = "a b x y " * 40 + "a\tv w"
+    expected = checkpoint(text)
+    for file in report["files"]:
+        path = output / file["file"]
+        assert file["agreement"]["unit"] == "tokens"
+        assert (file["score"]["metric"], file["score"]["rows"]) == ("entity_f1", 40)
+        assert file["score"]["file"] > 0.95
+        session = load(path)
+        found = session(text)
+        assert [(one.text, one.label, one.start, one.end) for one in found] == [
+            (one.text, one.label, one.start, one.end) for one in expected
+        ]
+        np.testing.assert_allclose([one.probability for one in found], [one.probability for one in expected], atol=0.05)
+        assert session(["", "x y"])[0] == []
+        with pytest.raises(ValueError, match="has no numbers for whole texts"):
+            session.predict([text])
+        with pytest.raises(SystemExit) as done:
+            main(["evaluate", str(path), "--data", str(files / "dev.conll"), "--json"])
+        assert done.value.code == 0
+        assert json.loads(capsys.readouterr().out)["f1"] == pytest.approx(file["score"]["file"])
+        with pytest.raises(SystemExit) as done:
+            main(["verify", str(path), "--checkpoint", str(trained), "--dev", str(files / "dev.conll")])
+        assert done.value.code == 0
+        assert f"entity F1 on 40 rows: {file['score']['file']:.2%}" in capsys.readouterr().out
 
-    with pytest.raises(ExportError, match="a tagging checkpoint cannot be exported yet"):
-        export_checkpoint(trained, tmp_path / "files")
+
+def test_run_prints_entities(trained, tmp_path, capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["export", str(trained), "--recipe", "fp32", "--formats", "onnx", "--output", str(tmp_path / "files")])
+    assert done.value.code == 0
+    path = str(tmp_path / "files" / "tagging-fp32.onnx")
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as done:
+        main(["run", path, "a x y b v w", "a"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out.splitlines() == ["NAME: x y; PLACE: v w\ta x y b v w", "-\ta"]
+    with pytest.raises(SystemExit) as done:
+        main(["run", path, "a x y", "--json"])
+    (entity,) = json.loads(capsys.readouterr().out)["entities"]
+    assert (entity["text"], entity["label"], entity["start"], entity["end"]) == ("x y", "NAME", 2, 5)
+    assert 0.5 < entity["probability"] <= 1

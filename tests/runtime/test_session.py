@@ -178,7 +178,7 @@ def test_an_engine_may_use_several_threads(exported, kind):
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        ({"task": "tagging"}, "holds a tagging model; this kerastx runs classification"),
+        ({"task": "ranking"}, "holds a ranking model; this kerastx runs classification"),
         ({"labels": ("good", "bad")}, "there are 2 labels and logits of the shape"),
         ({"labels": ("good", "bad", "good")}, "two labels have the same name"),
         ({"tokenizer": "{}"}, "expected the JSON of a tokenizer"),

@@ -19,6 +19,7 @@ class Task(StrEnum):
     pretraining = "pretraining"
     masked_lm = "masked_lm"
     embedding = "embedding"
+    tagging = "tagging"
     classification = "classification"
     multi_label = "multi_label"
     regression = "regression"

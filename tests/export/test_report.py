@@ -84,7 +84,14 @@ def test_json_holds_every_number():
         "sha256": "ab" * 32,
         "max_difference": {"logits": 0.0625, "probabilities": 0.25},
         "max_difference_for": {"logits": "one text", "probabilities": "two texts"},
-        "agreement": {"texts": 200, "share": 0.985, "clear_texts": 150, "clear_share": 0.99, "mean_drift": 0.0125},
+        "agreement": {
+            "texts": 200,
+            "share": 0.985,
+            "clear_texts": 150,
+            "clear_share": 0.99,
+            "mean_drift": 0.0125,
+            "unit": "texts",
+        },
         "latency_ms": {"12": 1.25, "128": 10.5},
         "operators": {"FULLY_CONNECTED": 12, "GELU": 2},
     }

@@ -12,11 +12,19 @@ from kerastx.cli.options import (
     Accumulate,
     BatchSize,
     Dev,
+    DropoutRate,
     Force,
+    Freeze,
+    FreezeEmbeddings,
+    From,
+    HoldOut,
     Json,
     LabelColumn,
+    LayerDecay,
     LearningRate,
+    Output,
     PairColumn,
+    Patience,
     Precision,
     Precisions,
     Seed,
@@ -56,16 +64,14 @@ def _group() -> None:
 def finetune(
     context: typer.Context,
     train: Annotated[Path, typer.Option("--train", help="Labelled rows: TSV, CSV or JSONL.")],
-    start: Annotated[str, typer.Option("--from", help="Checkpoint, Hugging Face folder or name to start from.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
+    start: From,
+    output: Output,
     dev: Dev = None,
     dev_share: Annotated[
         float, typer.Option("--dev-share", min=0, max=0.5, help="Without --dev: the share of --train to score on.")
     ] = 0.0,
-    hold_out: Annotated[
-        float, typer.Option("--hold-out", min=0, max=0.5, help="Share of the rest that chooses the best epoch.")
-    ] = 0.05,
-    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without a better one that end it.")] = 2,
+    hold_out: HoldOut = 0.05,
+    patience: Patience = 2,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="Any number of labels: a|b, a,b or none.")] = False,
     regression: Annotated[bool, typer.Option("--regression", help="The label is a number.")] = False,
     positives: Annotated[
@@ -77,9 +83,7 @@ def finetune(
     ] = None,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 3,
     learning_rate: LearningRate = 3e-4,
-    layer_decay: Annotated[
-        float, typer.Option("--layer-decay", help="Factor of the learning rate from each layer to the one below.")
-    ] = 1.0,
+    layer_decay: LayerDecay = 1.0,
     batch_size: BatchSize = 32,
     max_length: Annotated[int, typer.Option("--max-length", min=5, help="Tokens kept of a text or pair.")] = 128,
     limit: Annotated[
@@ -103,14 +107,9 @@ def finetune(
     ] = 0.0,
     precision: Precision = Precisions.auto,
     accumulate: Accumulate = 1,
-    freeze: Annotated[
-        int,
-        typer.Option("--freeze", min=0, help="First blocks, and embeddings, that are not trained."),
-    ] = 0,
-    freeze_embeddings: Annotated[
-        bool, typer.Option("--freeze-embeddings", help="Leave the token embedding as it is: faster on a CPU.")
-    ] = False,
-    dropout_rate: Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")] = None,
+    freeze: Freeze = 0,
+    freeze_embeddings: FreezeEmbeddings = False,
+    dropout_rate: DropoutRate = None,
     length_buckets: Annotated[
         bool, typer.Option("--length-buckets/--pad-to-max", help="Batches of like length, or all of --max-length.")
     ] = True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerastx.cli.training_request import SMALLEST_HOLD_OUT
 from kerastx.data.hold_out import hold_out
 from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import balanced_class_weights
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # The dev rows that --dev-share took, written into the output: export and evaluate score on the same.
 DEV_FILE = "dev.jsonl"
-# Fewer rows than this choose no epoch: one of them would be a step of several points.
-SMALLEST_HOLD_OUT = 16
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import keras
 
@@ -24,6 +23,7 @@ from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, check_tells_apart,
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.teacher import load_teacher, teacher_logits
+from kerastx.cli.training_request import TrainingRequest
 from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.similarity import similarity_dataset
@@ -39,26 +39,14 @@ from kerastx.training.precision import precision, resolve_precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneRequest:
-    """The options of `kerastx finetune`."""
+class FinetuneRequest(TrainingRequest):
+    """The options of `kerastx finetune classify`, `pair` and `embed`."""
 
-    train: Path
-    start: str
-    output: Path
-    dev: Path | None = None
     pairs: bool = False
     task: str = "classification"
     positives: bool = False
     dev_share: float = 0.0
-    hold_out: float = 0.05
-    patience: int = 2
     class_weights: str | None = None
-    epochs: int = 3
-    learning_rate: float = 3e-4
-    layer_decay: float = 1.0
-    batch_size: int = 32
-    max_length: int = 128
-    limit: int | None = None
     random_weights: bool = False
     lora_rank: int | None = None
     lora_alpha: float = 16.0
@@ -66,18 +54,12 @@ class FinetuneRequest:
     temperature: float = 2.0
     teacher_weight: float = 0.9
     consistency: float = 0.0
-    precision: str = "auto"
     accumulate: int = 1
-    freeze: int = 0
-    freeze_embeddings: bool = False
-    dropout_rate: float | None = None
     length_buckets: bool = True
     text_column: str | None = None
     pair_column: str | None = None
     label_column: str | None = None
     negative_column: str | None = None
-    seed: int = 1
-    force: bool = False
 
     @property
     def row_task(self) -> str:

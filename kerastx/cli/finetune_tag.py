@@ -7,24 +7,36 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import BatchSize, Force, Json, LearningRate, Precision, Precisions, Seed
+from kerastx.cli.options import (
+    BatchSize,
+    DropoutRate,
+    Force,
+    Freeze,
+    FreezeEmbeddings,
+    From,
+    HoldOut,
+    Json,
+    LayerDecay,
+    LearningRate,
+    Output,
+    Patience,
+    Precision,
+    Precisions,
+    Seed,
+)
 from kerastx.cli.quiet import import_tensorflow
 
 
 def tag(
     train: Annotated[Path, typer.Option("--train", help="Words and tags, as in CoNLL-2003.")],
-    start: Annotated[str, typer.Option("--from", help="Checkpoint, Hugging Face folder or name to start from.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")],
+    start: From,
+    output: Output,
     dev: Annotated[Path | None, typer.Option("--dev", help="The same, to score on.")] = None,
-    hold_out: Annotated[
-        float, typer.Option("--hold-out", min=0, max=0.5, help="Share of --train that chooses the best epoch.")
-    ] = 0.05,
-    patience: Annotated[int, typer.Option("--patience", min=1, help="Epochs without a better one that end it.")] = 2,
+    hold_out: HoldOut = 0.05,
+    patience: Patience = 2,
     epochs: Annotated[int, typer.Option("--epochs", min=1)] = 3,
     learning_rate: LearningRate = 3e-4,
-    layer_decay: Annotated[
-        float, typer.Option("--layer-decay", help="Factor of the learning rate from each layer to the one below.")
-    ] = 1.0,
+    layer_decay: LayerDecay = 1.0,
     batch_size: BatchSize = 32,
     max_length: Annotated[
         int, typer.Option("--max-length", min=5, help="Tokens of a window; longer sentences have several.")
@@ -33,13 +45,9 @@ def tag(
         int | None, typer.Option("--limit", min=1, help="Use this many sentences, drawn by the seed.")
     ] = None,
     precision: Precision = Precisions.auto,
-    freeze: Annotated[
-        int, typer.Option("--freeze", min=0, help="First blocks, and embeddings, that are not trained.")
-    ] = 0,
-    freeze_embeddings: Annotated[
-        bool, typer.Option("--freeze-embeddings", help="Leave the token embedding as it is: faster on a CPU.")
-    ] = False,
-    dropout_rate: Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")] = None,
+    freeze: Freeze = 0,
+    freeze_embeddings: FreezeEmbeddings = False,
+    dropout_rate: DropoutRate = None,
     seed: Seed = 1,
     force: Force = False,
     json: Json = False,
@@ -50,10 +58,11 @@ def tag(
     --output build/entities`
     """
     import_tensorflow("train")
-    from kerastx.cli.tag_run import TagRequest, run_tagging
+    from kerastx.cli.tag_run import run_tagging
+    from kerastx.cli.training_request import TrainingRequest
 
     scores = run_tagging(
-        TagRequest(
+        TrainingRequest(
             train=train,
             start=start,
             output=output,

@@ -43,4 +43,18 @@ Minutes = Annotated[
 Precision = Annotated[
     Precisions, typer.Option("--precision", help="Of matrix products; auto: bfloat16 where the CPU has it.")
 ]
+HoldOut = Annotated[
+    float, typer.Option("--hold-out", min=0, max=0.5, help="Share of the rest that chooses the best epoch.")
+]
+Patience = Annotated[int, typer.Option("--patience", min=1, help="Epochs without a better one that end it.")]
+LayerDecay = Annotated[
+    float, typer.Option("--layer-decay", help="Factor of the learning rate from each layer to the one below.")
+]
+Freeze = Annotated[int, typer.Option("--freeze", min=0, help="First blocks, and embeddings, that are not trained.")]
+FreezeEmbeddings = Annotated[
+    bool, typer.Option("--freeze-embeddings", help="Leave the token embedding as it is: faster on a CPU.")
+]
+DropoutRate = Annotated[float | None, typer.Option("--dropout-rate", help="In every layer [as in --from].")]
+From = Annotated[str, typer.Option("--from", help="Checkpoint, Hugging Face folder or name to start from.")]
+Output = Annotated[Path, typer.Option("--output", help="Folder of the checkpoint.")]
 Accumulate = Annotated[int, typer.Option("--accumulate", min=1, help="Batches that make one update.")]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +14,9 @@ from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
-from kerastx.data.tagged import TaggedData, read_tagged
+from kerastx.cli.training_request import SMALLEST_HOLD_OUT, TrainingRequest
+from kerastx.data.hold_out import held_rows
+from kerastx.data.tagged import TaggedData, joined, read_tagged
 from kerastx.data.tagging import tagging_dataset
 from kerastx.errors import DataError
 from kerastx.models.config import with_dropout
@@ -25,34 +25,8 @@ from kerastx.training.batch_log import BatchLog
 from kerastx.training.finetune import finetune, freeze_layers
 from kerastx.training.precision import precision, resolve_precision
 
-SMALLEST_HOLD_OUT = 16
 
-
-@dataclass(frozen=True, kw_only=True)
-class TagRequest:
-    """The options of `kerastx finetune tag`."""
-
-    train: Path
-    start: str
-    output: Path
-    dev: Path | None = None
-    hold_out: float = 0.05
-    patience: int = 2
-    epochs: int = 3
-    learning_rate: float = 3e-4
-    layer_decay: float = 1.0
-    batch_size: int = 32
-    max_length: int = 128
-    limit: int | None = None
-    precision: str = "auto"
-    freeze: int = 0
-    freeze_embeddings: bool = False
-    dropout_rate: float | None = None
-    seed: int = 1
-    force: bool = False
-
-
-def run_tagging(request: TagRequest) -> dict[str, float]:
+def run_tagging(request: TrainingRequest) -> dict[str, float]:
     """Train, save, and return the time of training and, with dev sentences, the scores of entities."""
     check_output(request.output, force=request.force)
     train = read_tagged(request.train)
@@ -77,15 +51,16 @@ def run_tagging(request: TagRequest) -> dict[str, float]:
     return times if dev is None else {**times, **_scores(checkpoint, dev)}
 
 
-def _parts(request: TagRequest, train: TaggedData) -> tuple[TaggedData, TaggedData | None]:
-    order = np.random.default_rng(request.seed).permutation(len(train))[: request.limit]
-    held = int(request.hold_out * len(order))
-    if held < SMALLEST_HOLD_OUT:
-        return train.subset(order), None
-    return train.subset(order[held:]), train.subset(order[:held])
+def _parts(request: TrainingRequest, train: TaggedData) -> tuple[TaggedData, TaggedData | None]:
+    if request.limit is not None:
+        train = train.subset(np.random.default_rng(request.seed).permutation(len(train))[: request.limit])
+    if request.hold_out * len(train) < SMALLEST_HOLD_OUT:
+        return train, None
+    held = held_rows([joined(row.words)[0] for row in train.sentences], request.hold_out, salt="hold-out")
+    return train.subset(np.flatnonzero(~held)), train.subset(np.flatnonzero(held))
 
 
-def _initial_checkpoint(request: TagRequest, labels: tuple[str, ...]) -> Checkpoint:
+def _initial_checkpoint(request: TrainingRequest, labels: tuple[str, ...]) -> Checkpoint:
     source = load_start(request.start)
     config = with_dropout(source.config, request.dropout_rate)
     model = build_model("tagging", config, labels)
@@ -102,7 +77,7 @@ def _initial_checkpoint(request: TagRequest, labels: tuple[str, ...]) -> Checkpo
 
 
 def _fit(
-    request: TagRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None, log: BatchLog
+    request: TrainingRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None, log: BatchLog
 ) -> None:
     sizes = {"batch_size": request.batch_size, "max_length": request.max_length}
     batches = tagging_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,19 +25,24 @@ def hold_out(data: LabelledData, share: float, *, salt: str = "") -> tuple[Label
     Raises:
         ValueError: the share is not between 0 and 1, or there are no two different texts.
     """
+    texts = data.texts if data.pairs is None else ["\t".join(row) for row in zip(data.texts, data.pairs, strict=True)]
+    held = held_rows(texts, share, salt=salt, groups=data.targets if data.task == "positives" else None)
+    return data.subset(np.flatnonzero(~held)), data.subset(np.flatnonzero(held))
+
+
+def held_rows(texts: Sequence[str], share: float, *, salt: str = "", groups: np.ndarray | None = None) -> np.ndarray:
+    """Return which rows `hold_out` holds, bool (N,); with groups, int (N,), the rows of each stay together."""
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}.")
-    whole = data.texts if data.pairs is None else map("\t".join, zip(data.texts, data.pairs, strict=True))
-    hashes = [hashlib.sha1((salt + text).encode(errors="surrogatepass")).hexdigest() for text in whole]
-    if data.task == "positives":
-        hashes = _lowest_of_group(hashes, data.targets)
-    groups, counts = np.unique(np.array(hashes), return_counts=True)
-    if len(groups) < 2:
+    hashes = [hashlib.sha1((salt + text).encode(errors="surrogatepass")).hexdigest() for text in texts]
+    if groups is not None:
+        hashes = _lowest_of_group(hashes, groups)
+    different, counts = np.unique(np.array(hashes), return_counts=True)
+    if len(different) < 2:
         raise ValueError("expected at least two different texts to hold one of them out.")
     up_to = np.cumsum(counts)[:-1]  # rows held when the held groups are the first 1, 2, ..., all but one
-    first_kept = groups[np.abs(up_to - share * len(data)).argmin() + 1]
-    held = np.array([digest < first_kept for digest in hashes])
-    return data.subset(np.flatnonzero(~held)), data.subset(np.flatnonzero(held))
+    first_kept = different[np.abs(up_to - share * len(texts)).argmin() + 1]
+    return np.array([digest < first_kept for digest in hashes])
 
 
 def _lowest_of_group(hashes: list[str], groups: np.ndarray) -> list[str]:

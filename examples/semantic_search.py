@@ -82,18 +82,23 @@ def search(vectors: np.ndarray, query: np.ndarray, top: int) -> list[tuple[int, 
 def main(arguments: list[str] | None = None) -> list[list[str]]:
     """Print what is found, and return for each query where it stands."""
     options = parse_arguments(arguments)
+    if options.top < 1:
+        sys.exit(f"error: --top: expected at least 1, got {options.top}")
     options.output.mkdir(parents=True, exist_ok=True)
     file, texts = options.file, options.texts
     if file is None:
-        file = options.output / "embedding-dynamic_wi8_afp32.onnx"
+        folder = options.output / hashlib.sha256(options.start.encode()).hexdigest()[:12]
+        file = folder / "embedding-dynamic_wi8_afp32.onnx"
         if not file.exists():
             print(f"exporting {options.start} once ...")
-            kerastx.export(kerastx.load(options.start), options.output, formats=["onnx"])
+            kerastx.export(kerastx.load(options.start), folder, formats=["onnx"])
     if texts is None:
         texts = options.output / "python_docs.md"
         if not texts.exists():
             kerastx.write_python_docs(texts)
     session = kerastx.load(file)
+    if session.manifest.task != "embedding":
+        sys.exit(f"error: {file}: expected a file for embedding, got one for {session.manifest.task}")
     found = passages(texts)
     if not found:
         sys.exit(f"error: {texts}: expected text in {', '.join(SUFFIXES)} files, found none")

@@ -10,12 +10,12 @@ import numpy as np
 
 from kerastx.analysis.entity_scores import word_tags
 from kerastx.checkpoint.store import Checkpoint
+from kerastx.checkpoint.tagging import tagged, token_probabilities
 from kerastx.data.labelled import LabelledData
 from kerastx.data.tagged import TaggedData, joined
 from kerastx.errors import DataError
-from kerastx.runtime.entities import TaggedUnits, tag_units
+from kerastx.runtime.entities import TaggedUnits
 from kerastx.runtime.results import OUTPUTS
-from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Encoding
 from kerastx_export.probe_texts import probe_pairs, probe_texts
 from kerastx_export.signature import output_width
@@ -82,7 +82,7 @@ class Comparison:
     def outputs(self) -> Tensors:
         """What Keras answers to the texts: every output, float32 (number of texts, C, 1 or D), or (tokens, C)."""
         if self.task == "tagging":
-            return {"probabilities": np.concatenate(self.token_probabilities(self.encodings))}
+            return {"probabilities": np.concatenate(token_probabilities(self._checkpoint, self.encodings))}
         shape = (len(self.texts), output_width(self._checkpoint))
         result = {name: np.zeros(shape, np.float32) for name in OUTPUTS[self.task]}
         order = sorted(range(len(self.texts)), key=self.lengths.__getitem__)
@@ -93,17 +93,6 @@ class Comparison:
                 result[name][rows] = values
         return result
 
-    def token_probabilities(self, encodings: Sequence[Encoding]) -> list[np.ndarray]:
-        """Return what Keras answers to each token of encodings, float32 (L, C) each; for a tagging."""
-        found = [np.zeros((0, 0), np.float32)] * len(encodings)
-        order = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
-        for start in range(0, len(order), _STEP):
-            rows = order[start : start + _STEP]
-            answers = self._answers(self._checkpoint.tokenizer.pad([encodings[row] for row in rows]))
-            for row, values in zip(rows, answers["probabilities"], strict=True):
-                found[row] = values[: len(encodings[row])]
-        return found
-
     def word_tags(self, tag: Callable[[list[str]], list[TaggedUnits]]) -> list[list[str]]:
         """Return the tags that `tag` gives to the words of the sentences."""
         if self.sentences is None:
@@ -113,14 +102,7 @@ class Comparison:
 
     def tag(self, texts: list[str]) -> list[TaggedUnits]:
         """Return the units of each text as Keras tags them."""
-        checkpoint = self._checkpoint
-        return tag_units(
-            texts,
-            checkpoint.tokenizer,
-            bio_tags(checkpoint.labels),
-            max_length=checkpoint.max_length,
-            token_probabilities=self.token_probabilities,
-        )
+        return tagged(self._checkpoint, texts)
 
     @cached_property
     def steps(self) -> list[tuple[Probe, Tensors]]:

@@ -85,8 +85,9 @@ class Checkpoint:
                 them too, because an imported model does not say whether it was trained on pairs.
 
         Returns:
-            `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for masked
-            words the five most probable `MaskedWord`s of each mask. A list of them for several texts.
+            `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for a tagging
+            the list of `Entity`s; for masked words the five most probable `MaskedWord`s of each mask. A list of them
+            for several texts.
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.

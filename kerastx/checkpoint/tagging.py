@@ -28,11 +28,12 @@ def tagged(checkpoint: Checkpoint, texts: Sequence[str]) -> list[TaggedUnits]:
         checkpoint.tokenizer,
         bio_tags(checkpoint.labels),
         max_length=checkpoint.max_length,
-        token_probabilities=lambda encodings: _token_probabilities(checkpoint, encodings),
+        token_probabilities=lambda encodings: token_probabilities(checkpoint, encodings),
     )
 
 
-def _token_probabilities(checkpoint: Checkpoint, encodings: list[Encoding]) -> list[np.ndarray]:
+def token_probabilities(checkpoint: Checkpoint, encodings: list[Encoding]) -> list[np.ndarray]:
+    """Return the probabilities of the tags of each token of each encoding, float32 (L, C) each."""
     found: list[np.ndarray] = [np.zeros(0)] * len(encodings)
     order = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
     for start in range(0, len(order), BATCH_ROWS):

@@ -33,10 +33,13 @@ def read_dev_rows(
         DataError: the file is missing or wrong.
     """
     from kerastx.data.readers import read_labelled
-    from kerastx.data.tagged import read_tagged
+    from kerastx.data.tagged import read_tagged, with_entities
+    from kerastx.errors import DataError
 
     if model.task == "tagging":
-        return read_tagged(path, labels=model.labels)
+        if text_column or pair_column or label_column:
+            raise DataError("columns cannot be named for tagged sentences: the word is the first one, the tag the last")
+        return with_entities(path, read_tagged(path, labels=model.labels))
     task = model.task
     if task == "embedding":
         task = "regression" if _is_rated(path, label_column) else "positives"

@@ -16,9 +16,8 @@ from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.training_request import SMALLEST_HOLD_OUT, TrainingRequest
 from kerastx.data.hold_out import held_rows
-from kerastx.data.tagged import TaggedData, joined, read_tagged
+from kerastx.data.tagged import TaggedData, joined, read_tagged, with_entities
 from kerastx.data.tagging import tagging_dataset
-from kerastx.errors import DataError
 from kerastx.models.config import with_dropout
 from kerastx.sources import load_start
 from kerastx.training.batch_log import BatchLog
@@ -29,10 +28,10 @@ from kerastx.training.precision import precision, resolve_precision
 def run_tagging(request: TrainingRequest) -> dict[str, float]:
     """Train, save, and return the time of training and, with dev sentences, the scores of entities."""
     check_output(request.output, force=request.force)
-    train = read_tagged(request.train)
-    if not train.labels:
-        raise DataError(f"{request.train}: expected some entity, got only the tag O")
-    dev = None if request.dev is None else read_tagged(request.dev, labels=train.labels)
+    train = with_entities(request.train, read_tagged(request.train))
+    dev = None
+    if request.dev is not None:
+        dev = with_entities(request.dev, read_tagged(request.dev, labels=train.labels))
     train, held_out = _parts(request, train)
     keras.utils.set_random_seed(request.seed)
     with precision(resolve_precision(request.precision)):

@@ -14,6 +14,9 @@ from kerastx.errors import DataError
 from kerastx.text.tags import OUTSIDE, bio_tags
 
 _DOCUMENT = "-DOCSTART-"
+# Other white space, such as the blank in 10\u00a0000, is part of a word.
+_BLANKS = " \t\r"
+_BLANK = re.compile(r"[ \t]+")
 _TAG = re.compile(r"([BIMESLU])-(.+)")
 _BEGINS, _ENDS = "BSU", "ESLU"
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\U00020000-\U0002ceaf]")
@@ -85,6 +88,13 @@ def read_tagged(path: str | Path, *, labels: Sequence[str] | None = None) -> Tag
     return TaggedData(sentences, tuple(sorted(found)) if labels is None else tuple(labels))
 
 
+def with_entities(path: str | Path, data: TaggedData) -> TaggedData:
+    """Return the data; DataError where it has no entity to learn from or to be found."""
+    if all(tag == OUTSIDE for sentence in data.sentences for tag in sentence.tags):
+        raise DataError(f"{path}: expected some entity, got only the tag O")
+    return data
+
+
 def _unknown(sentence: TaggedSentence, allowed: set[str]) -> str:
     for offset, tag in enumerate(sentence.tags):
         if tag != OUTSIDE and tag[2:] not in allowed:
@@ -97,7 +107,7 @@ def _sentences(content: str) -> Iterator[tuple[TaggedSentence, str]]:
     """Yield sentences, or an empty one and what is wrong: "LINE: expected ..., got ..."."""
     block: list[tuple[int, str]] = []
     for number, line in enumerate([*content.split("\n"), ""], 1):
-        line = line.strip()
+        line = line.strip(_BLANKS)
         if line and not line.startswith(_DOCUMENT):
             block.append((number, line))
         elif block:
@@ -106,26 +116,39 @@ def _sentences(content: str) -> Iterator[tuple[TaggedSentence, str]]:
 
 
 def _parsed(block: list[tuple[int, str]]) -> Iterator[tuple[TaggedSentence, str]]:
-    if all(_is_whole_sentence(line) for _, line in block):
-        for number, line in block:
-            words, tags = (part.split() for part in line.split("\t"))
-            yield _checked([(number, word, tag) for word, tag in zip(words, tags, strict=True)])
+    if any(_is_whole_sentence(line) for _, line in block):
+        yield from (_one_line(number, line) for number, line in block)
         return
-    rows = []
+    rows: list[tuple[int, str, str]] = []
     for number, line in block:
-        fields = line.split("\t") if "\t" in line else line.split()
-        if len(fields) < 2 or not fields[0].strip() or not fields[-1].strip():
+        fields = line.split("\t") if "\t" in line else _BLANK.split(line)
+        if len(fields) < 2 or not fields[0].strip(_BLANKS) or not fields[-1].strip(_BLANKS):
             yield TaggedSentence((), (), number), f"{number}: expected a word and its tag, got {shown(line)}"
             return
-        rows.append((number, fields[0].strip(), fields[-1].strip()))
+        rows.append((number, fields[0].strip(_BLANKS), fields[-1].strip(_BLANKS)))
+    if len(rows) > 1 and [word for _, word, _ in rows] == [str(count) for count in range(1, len(rows) + 1)]:
+        line = block[0][1]
+        yield (
+            TaggedSentence((), (), rows[0][0]),
+            f"{rows[0][0]}: expected a word, got a column of counts in {shown(line)}",
+        )
+        return
     yield _checked(rows)
+
+
+def _one_line(number: int, line: str) -> tuple[TaggedSentence, str]:
+    parts = [_BLANK.split(part.strip(_BLANKS)) for part in line.split("\t")]
+    if len(parts) != 2 or len(parts[0]) != len(parts[1]):
+        counts = " and ".join(str(len(part)) for part in parts)
+        return TaggedSentence((), (), number), f"{number}: expected as many tags as words around one tab, got {counts}"
+    return _checked([(number, word, tag) for word, tag in zip(*parts, strict=True)])
 
 
 def _is_whole_sentence(line: str) -> bool:
     parts = line.split("\t")
     if len(parts) != 2:
         return False
-    words, tags = (part.split() for part in parts)
+    words, tags = (_BLANK.split(part.strip(_BLANKS)) for part in parts)
     return len(words) == len(tags) > 1 and all(tag == OUTSIDE or _TAG.fullmatch(tag) for tag in tags)
 
 

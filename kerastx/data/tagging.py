@@ -72,7 +72,7 @@ def tagged_windows(data: TaggedData, tokenizer: Tokenizer, *, max_length: int) -
         tags, weights = np.zeros(len(encoding), np.int32), np.zeros(len(encoding), np.float32)
         units = unit_spans(text)
         for token, tag in zip(first_tokens(units, encoding.offsets), unit_tags(sentence, spans, units), strict=True):
-            if token is not None:
+            if token is not None and not weights[token]:  # of a token over several units the first one says
                 tags[token], weights[token] = numbers[tag], 1.0
         for window in windows(encoding, max_length=max_length):
             found.append(TaggedWindow(window.encoding, tags[window.rows], weights[window.rows]))

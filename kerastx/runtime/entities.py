@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastx.text.tags import best_valid, entities
+from kerastx.text.tags import OUTSIDE, best_valid, entities
 from kerastx.text.tokenizer import Encoding, Tokenizer
 from kerastx.text.units import first_tokens, unit_spans
 from kerastx.text.windows import windows
@@ -76,9 +76,15 @@ def _tagged(text: str, encoding: Encoding, whole: np.ndarray, tags: Sequence[str
     spans = unit_spans(text)
     outside = np.eye(1, len(tags), dtype=np.float32)[0]  # of what the tokenizer leaves out
     tokens = first_tokens(spans, encoding.offsets)
-    rows = np.array([outside if token is None else whole[token] for token in tokens]).reshape(-1, len(tags))
+    # A token over several units, as SentencePiece has them, is judged once; the units behind the first go on with it.
+    begins = [place == 0 or token is None or token != tokens[place - 1] for place, token in enumerate(tokens)]
+    judged = [token for token, begin in zip(tokens, begins, strict=True) if begin]
+    rows = np.array([outside if token is None else whole[token] for token in judged]).reshape(-1, len(tags))
     path = best_valid(np.log(np.maximum(rows, _TINY)), tags)
-    return TaggedUnits(spans, path, rows[np.arange(len(path)), path])
+    owner = np.cumsum(begins, dtype=np.int64) - 1
+    inside = np.array([tags.index(f"I-{tag[2:]}") if tag != OUTSIDE else number for number, tag in enumerate(tags)])
+    numbers = np.where(begins, path[owner], inside[path[owner]]) if len(spans) else path
+    return TaggedUnits(spans, numbers, rows[owner, path[owner]] if len(spans) else np.zeros(0, np.float32))
 
 
 def entities_in(text: str, units: TaggedUnits, tags: Sequence[str]) -> list[Entity]:

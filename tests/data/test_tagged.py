@@ -53,6 +53,11 @@ def test_a_sentence_a_line_and_bmes(tmp_path):
     assert joined(["New", "York"]) == ("New York", [(0, 3), (4, 8)])
 
 
+def test_a_line_of_one_word_among_sentences_and_odd_blanks(tmp_path):
+    data = read_tagged(write(tmp_path / "a.txt", "New York\tO B-A\nx\tO\n\n10\u00a0000 B-NUM\n\u00a0\tO\n"))
+    assert [sentence.words for sentence in data.sentences] == [("New", "York"), ("x",), ("10\u00a0000", "\u00a0")]
+
+
 def test_bilou_is_read_as_bioes(tmp_path):
     data = read_tagged(write(tmp_path / "a.txt", "a B-A\nb I-A\nc L-A\nd U-A\ne O\n"))
     assert data.sentences[0].tags == ("B-A", "I-A", "I-A", "B-A", "O")
@@ -65,6 +70,8 @@ def test_bilou_is_read_as_bioes(tmp_path):
         ("EU I-ORG\nrejects\n", r"a.txt:2: expected a word and its tag, got 'rejects'"),
         ("EU ORG\n", "a.txt:1: expected a tag such as O, B-PER or I-PER, got 'ORG'"),
         ("EU B-ORG\na O\nb M-ORG\n", "a.txt:3: expected M-ORG behind a tag that it goes on with, got 'M-ORG'"),
+        ("1 EU B-ORG\n2 x O\n", "a.txt:1: expected a word, got a column of counts in '1 EU B-ORG'"),
+        ("New York\tO B-A\nx y\tO\n", "a.txt:2: expected as many tags as words around one tab, got 2 and 1"),
         ("a x\n\nb y\n\nc O\n", "a.txt:1: expected a tag .*; and 1 more wrong sentence$"),
     ],
 )

@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 _LETTER, _ALONE = 1, 2  # kinds of units; 0 is removed, 3 a space
@@ -30,12 +29,12 @@ class _Matches(NamedTuple):
     following: keras.KerasTensor  # where the next token begins, N behind the last one
 
 
-@keras.saving.register_keras_serializable("kerastx")
 class WordPiece(keras.layers.Layer):
     """Tokens of texts given as bytes, equal to those of BERT's WordPiece (Devlin et al., 2018; Song et al., 2021).
 
     No loop over tokens: the longest token from every unit on is found by walking a trie from all of them at once, and
-    which of these begin a token by doubling the steps from token to token.
+    which of these begin a token by doubling the steps from token to token. It has no weights and is not saved: whoever
+    has the tokenizer builds it anew.
 
     Args:
         pages, units, expansions, check, base, ids, lengths, longest, longest_word, unknown_id: see
@@ -51,13 +50,13 @@ class WordPiece(keras.layers.Layer):
     def __init__(
         self,
         *,
-        pages: np.ndarray,
-        units: np.ndarray,
-        expansions: np.ndarray,
-        check: np.ndarray,
-        base: np.ndarray,
-        ids: np.ndarray,
-        lengths: np.ndarray,
+        pages,
+        units,
+        expansions,
+        check,
+        base,
+        ids,
+        lengths,
         longest: int,
         longest_word: int,
         unknown_id: int,
@@ -98,7 +97,7 @@ class WordPiece(keras.layers.Layer):
         page = self._look_up("pages", code // 256)
         found = self._look_up("expansions", self._look_up("units", page * 256 + code % 256))
         found = ops.reshape(found, (-1, size * self.width))
-        places = np.arange(size * self.width, 0, -1, dtype="int32")[None]
+        places = size * self.width - _numbers(size * self.width)
         _, places = ops.top_k(ops.where(found > 0, places, 0), size)
         places = ops.cast(places, "int32")
         found = _pick(found, places)
@@ -115,10 +114,12 @@ class WordPiece(keras.layers.Layer):
         letters = units.letter
         if size > self.longest_word:
             # A letter that no token has makes a word unknown.
-            too_far = goes_on * ops.cast(inside - _shifted_right(inside, self.longest_word) == self.longest_word, "int32")
+            too_far = goes_on * ops.cast(
+                inside - _shifted_right(inside, self.longest_word) == self.longest_word, "int32"
+            )
             letters = letters * (1 - too_far)
         ids, length = self._longest(letters, starts, goes_on)
-        place = np.arange(size, dtype="int32")[None]
+        place = _numbers(size)
         landing = place + length
         lands_inside = _pick(_with_end(goes_on, 0, self.longest), landing) > 0
         # The word's chain of tokens ends at N, where all is well, or at N + 1, where some unit begins no token.
@@ -168,7 +169,7 @@ def _code_points(text):
 
 def _next_starts(starts, size: int):
     """Return the places of the words, N behind the last, (B, N), and for each unit the next word behind it."""
-    place = np.arange(size, dtype="int32")[None]
+    place = _numbers(size)
     found, _ = ops.top_k(ops.where(starts > 0, size - place, 0), size)
     words = size - found
     return words, _pick(_with_end(words, size), ops.cumsum(starts, axis=1))
@@ -176,14 +177,13 @@ def _next_starts(starts, size: int):
 
 def _chain(first, following, size: int, count: int):
     """Return the places first, following[first], ..., N behind the last: (B, 1), (B, N) -> (B, count)."""
-    number = np.arange(count)
-    at = first + np.zeros((1, count), "int32")
+    at = first + 0 * _numbers(count)
     jump = _with_end(following, size)
     for bit in range(max(1, math.ceil(math.log2(count)))):
         if bit:
             jump = _pick(jump, jump)
-        goes = ((number >> bit) & 1).astype("int32")[None]
-        at = at + goes * (_pick(jump, at) - at)
+        goes = ops.convert_to_tensor([[number >> bit & 1 > 0 for number in range(count)]])
+        at = ops.where(goes, _pick(jump, at), at)
     return at
 
 
@@ -202,6 +202,11 @@ def _with_end(values, end: int, count: int = 1):
 
 def _shifted_right(values, count: int):
     return ops.pad(values[:, :-count], [[0, 0], [count, 0]])
+
+
+def _numbers(count: int):
+    """Return 0, 1, ... count - 1, int32 (1, count)."""
+    return ops.expand_dims(ops.arange(count, dtype="int32"), 0)
 
 
 def _doublings(count: int) -> int:

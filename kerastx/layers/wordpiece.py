@@ -8,6 +8,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from kerastx.layers.gathering import pick
+
 _LETTER, _ALONE = 1, 2  # kinds of units; 0 is removed, 3 a space
 _LAST_CODE_POINT = 0x10FFFF
 
@@ -80,11 +82,11 @@ class WordPiece(keras.layers.Layer):
         at = _chain(first, matches.following, size, self.max_tokens + 1)
         counts = ops.sum(ops.cast(at < size, "int32"), axis=1, keepdims=True)
         at = at[:, : self.max_tokens]
-        last = _pick(_with_end(matches.last, 0), at)
+        last = pick(_with_end(matches.last, 0), at)
         return {
-            "token_ids": _pick(_with_end(matches.ids, 0), at),
-            "begins": _pick(_with_end(units.begin, 0), at),
-            "ends": _pick(_with_end(units.end, 0), last) * ops.cast(at < size, "int32"),
+            "token_ids": pick(_with_end(matches.ids, 0), at),
+            "begins": pick(_with_end(units.begin, 0), at),
+            "ends": pick(_with_end(units.end, 0), last) * ops.cast(at < size, "int32"),
             "counts": counts,
         }
 
@@ -100,10 +102,10 @@ class WordPiece(keras.layers.Layer):
         places = size * self.width - _numbers(size * self.width)
         _, places = ops.top_k(ops.where(found > 0, places, 0), size)
         places = ops.cast(places, "int32")
-        found = _pick(found, places)
+        found = pick(found, places)
         begin = places // self.width
         kind = found % 4
-        return _Units(found // 4, kind, begin, begin + _pick(length, begin))
+        return _Units(found // 4, kind, begin, begin + pick(length, begin))
 
     def _matches(self, units: _Units, size: int) -> tuple[_Matches, keras.KerasTensor]:
         """Return the matches, and where the first token begins, (B, 1)."""
@@ -121,15 +123,15 @@ class WordPiece(keras.layers.Layer):
         ids, length = self._longest(letters, starts, goes_on)
         place = _numbers(size)
         landing = place + length
-        lands_inside = _pick(_with_end(goes_on, 0, self.longest), landing) > 0
+        lands_inside = pick(_with_end(goes_on, 0, self.longest), landing) > 0
         # The word's chain of tokens ends at N, where all is well, or at N + 1, where some unit begins no token.
         step = ops.where(length == 0, size + 1, ops.where(lands_inside, landing, size))
         goal = step
         for _ in range(_doublings(min(self.longest_word, size))):
-            goal = _pick(_with_end(_with_end(goal, size), size + 1), goal)
+            goal = pick(_with_end(_with_end(goal, size), size + 1), goal)
         is_unknown = goal > size
         words, next_word = _next_starts(starts, size)
-        rest = _pick(inside, next_word - 1) - inside  # of the word, behind its first unit
+        rest = pick(inside, next_word - 1) - inside  # of the word, behind its first unit
         matches = _Matches(
             ids=ops.where(is_unknown, self.unknown_id, ids),
             last=place + ops.where(is_unknown, rest, ops.maximum(length, 1) - 1),
@@ -172,7 +174,7 @@ def _next_starts(starts, size: int):
     place = _numbers(size)
     found, _ = ops.top_k(ops.where(starts > 0, size - place, 0), size)
     words = size - found
-    return words, _pick(_with_end(words, size), ops.cumsum(starts, axis=1))
+    return words, pick(_with_end(words, size), ops.cumsum(starts, axis=1))
 
 
 def _chain(first, following, size: int, count: int):
@@ -181,19 +183,10 @@ def _chain(first, following, size: int, count: int):
     jump = _with_end(following, size)
     for bit in range(max(1, math.ceil(math.log2(count)))):
         if bit:
-            jump = _pick(jump, jump)
+            jump = pick(jump, jump)
         goes = ops.convert_to_tensor([[number >> bit & 1 > 0 for number in range(count)]])
-        at = ops.where(goes, _pick(jump, at), at)
+        at = ops.where(goes, pick(jump, at), at)
     return at
-
-
-def _pick(values, index):
-    """values[b, index[b, i]]: int32 (B, P), int32 (B, I) -> int32 (B, I)."""
-    flat = ops.reshape(values, (-1,))
-    if values.shape[0] == 1:
-        return ops.take(flat, index, axis=0)
-    row = ops.cumsum(ops.ones_like(values[:, :1]), axis=0) - 1
-    return ops.take(flat, index + row * values.shape[1], axis=0)
 
 
 def _with_end(values, end: int, count: int = 1):

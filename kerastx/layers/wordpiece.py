@@ -9,9 +9,9 @@ import keras
 from keras import ops
 
 from kerastx.layers.gathering import pick
+from kerastx.layers.utf8 import code_points, numbers, shifted_right, with_end
 
 _LETTER, _ALONE = 1, 2  # kinds of units; 0 is removed, 3 a space
-_LAST_CODE_POINT = 0x10FFFF
 
 
 class _Units(NamedTuple):
@@ -82,11 +82,11 @@ class WordPiece(keras.layers.Layer):
         at = _chain(first, matches.following, size, self.max_tokens + 1)
         counts = ops.sum(ops.cast(at < size, "int32"), axis=1, keepdims=True)
         at = at[:, : self.max_tokens]
-        last = pick(_with_end(matches.last, 0), at)
+        last = pick(with_end(matches.last, 0), at)
         return {
-            "token_ids": pick(_with_end(matches.ids, 0), at),
-            "begins": pick(_with_end(units.begin, 0), at),
-            "ends": pick(_with_end(units.end, 0), last) * ops.cast(at < size, "int32"),
+            "token_ids": pick(with_end(matches.ids, 0), at),
+            "begins": pick(with_end(units.begin, 0), at),
+            "ends": pick(with_end(units.end, 0), last) * ops.cast(at < size, "int32"),
             "counts": counts,
         }
 
@@ -95,11 +95,11 @@ class WordPiece(keras.layers.Layer):
 
     def _units(self, text, size: int) -> _Units:
         """Normalise every character by table, and leave out what is removed."""
-        code, length = _code_points(text)
+        code, length, _ = code_points(text)
         page = self._look_up("pages", code // 256)
         found = self._look_up("expansions", self._look_up("units", page * 256 + code % 256))
         found = ops.reshape(found, (-1, size * self.width))
-        places = size * self.width - _numbers(size * self.width)
+        places = size * self.width - numbers(size * self.width)
         _, places = ops.top_k(ops.where(found > 0, places, 0), size)
         places = ops.cast(places, "int32")
         found = pick(found, places)
@@ -110,25 +110,25 @@ class WordPiece(keras.layers.Layer):
     def _matches(self, units: _Units, size: int) -> tuple[_Matches, keras.KerasTensor]:
         """Return the matches, and where the first token begins, (B, 1)."""
         in_word = ops.cast(units.kind == _LETTER, "int32")
-        goes_on = in_word * _shifted_right(in_word, 1)
+        goes_on = in_word * shifted_right(in_word, 1)
         starts = ops.cast((units.kind == _LETTER) | (units.kind == _ALONE), "int32") - goes_on
         inside = ops.cumsum(goes_on, axis=1)
         letters = units.letter
         if size > self.longest_word:
             # A letter that no token has makes a word unknown.
             too_far = goes_on * ops.cast(
-                inside - _shifted_right(inside, self.longest_word) == self.longest_word, "int32"
+                inside - shifted_right(inside, self.longest_word) == self.longest_word, "int32"
             )
             letters = letters * (1 - too_far)
         ids, length = self._longest(letters, starts, goes_on)
-        place = _numbers(size)
+        place = numbers(size)
         landing = place + length
-        lands_inside = pick(_with_end(goes_on, 0, self.longest), landing) > 0
+        lands_inside = pick(with_end(goes_on, 0, self.longest), landing) > 0
         # The word's chain of tokens ends at N, where all is well, or at N + 1, where some unit begins no token.
         step = ops.where(length == 0, size + 1, ops.where(lands_inside, landing, size))
         goal = step
         for _ in range(_doublings(min(self.longest_word, size))):
-            goal = pick(_with_end(_with_end(goal, size), size + 1), goal)
+            goal = pick(with_end(with_end(goal, size), size + 1), goal)
         is_unknown = goal > size
         words, next_word = _next_starts(starts, size)
         rest = pick(inside, next_word - 1) - inside  # of the word, behind its first unit
@@ -155,51 +155,24 @@ class WordPiece(keras.layers.Layer):
         return self._look_up("ids", ending), self._look_up("lengths", ending)
 
 
-def _code_points(text):
-    """Return the code point that begins at each byte, 0 inside of one, and its bytes: int32 (B, N) -> twice (B, N)."""
-    size = text.shape[1]
-    ahead = ops.pad(text, [[0, 0], [0, 3]], constant_values=128)
-    second, third, fourth = (ahead[:, step : step + size] - 128 for step in (1, 2, 3))
-    two = (text - 192) * 64 + second
-    three = (text - 224) * 4096 + second * 64 + third
-    four = (text - 240) * 262144 + second * 4096 + third * 64 + fourth
-    longer = ops.where(text < 224, two, ops.where(text < 240, three, four))
-    code = ops.where(text < 128, text, ops.where(text < 192, 0, longer))
-    length = 1 + sum(ops.cast(text >= first, "int32") for first in (192, 224, 240))
-    return ops.clip(code, 0, _LAST_CODE_POINT), length
-
-
 def _next_starts(starts, size: int):
     """Return the places of the words, N behind the last, (B, N), and for each unit the next word behind it."""
-    place = _numbers(size)
+    place = numbers(size)
     found, _ = ops.top_k(ops.where(starts > 0, size - place, 0), size)
     words = size - found
-    return words, pick(_with_end(words, size), ops.cumsum(starts, axis=1))
+    return words, pick(with_end(words, size), ops.cumsum(starts, axis=1))
 
 
 def _chain(first, following, size: int, count: int):
     """Return the places first, following[first], ..., N behind the last: (B, 1), (B, N) -> (B, count)."""
-    at = first + 0 * _numbers(count)
-    jump = _with_end(following, size)
+    at = first + 0 * numbers(count)
+    jump = with_end(following, size)
     for bit in range(max(1, math.ceil(math.log2(count)))):
         if bit:
             jump = pick(jump, jump)
         goes = ops.convert_to_tensor([[number >> bit & 1 > 0 for number in range(count)]])
         at = ops.where(goes, pick(jump, at), at)
     return at
-
-
-def _with_end(values, end: int, count: int = 1):
-    return ops.pad(values - end, [[0, 0], [0, count]]) + end if end else ops.pad(values, [[0, 0], [0, count]])
-
-
-def _shifted_right(values, count: int):
-    return ops.pad(values[:, :-count], [[0, 0], [count, 0]])
-
-
-def _numbers(count: int):
-    """Return 0, 1, ... count - 1, int32 (1, count)."""
-    return ops.expand_dims(ops.arange(count, dtype="int32"), 0)
 
 
 def _doublings(count: int) -> int:

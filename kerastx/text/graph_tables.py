@@ -66,8 +66,8 @@ class WordPieceTables:
             **_unit_tables(known.characters, known.kinds, letters),
             check=tries.check,
             base=np.where(ends, -tries.base, tries.base),
-            ids=_small(np.maximum(tries.value, 0)),
-            lengths=_small(np.where(ends, tries.depth, 0)),
+            ids=small(np.maximum(tries.value, 0)),
+            lengths=small(np.where(ends, tries.depth, 0)),
             longest=int(tries.depth.max()),
             longest_word=model["max_input_chars_per_word"],
             unknown_id=tokenizer.unknown_id,
@@ -102,10 +102,10 @@ def _unit_tables(characters: np.ndarray, kinds: np.ndarray, letters: list[int]) 
     coded = np.where(kinds == REMOVED, 0, 4 * letter_of[characters] + kinds)
     expansions, which = np.unique(coded, axis=0, return_inverse=True)
     units, pages = np.unique(which.reshape(-1, PAGE), axis=0, return_inverse=True)
-    return {"pages": _small(pages.ravel()), "units": _small(units), "expansions": _small(expansions)}
+    return {"pages": small(pages.ravel()), "units": small(units), "expansions": small(expansions)}
 
 
-def _small(values: np.ndarray) -> np.ndarray:
+def small(values: np.ndarray) -> np.ndarray:
     """Return the values in the smallest dtype of int8, int16 and int32 that holds them."""
     dtypes = (np.int8, np.int16, np.int32)
     dtype = next(one for one in dtypes if values.max(initial=0) <= np.iinfo(one).max)

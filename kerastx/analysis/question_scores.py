@@ -21,9 +21,7 @@ _CHINESE_MARKS_OUT = str.maketrans("", "", "".join(_CHINESE_MARKS))
 _CHINESE_PIECES = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,][^\W\u4e00-\u9fa5]+)*|[^\w\s]")
 
 
-def question_scores(
-    answer: Callable[[list[str], list[str]], list[Answer]], data: QuestionData
-) -> dict[str, float]:
+def question_scores(answer: Callable[[list[str], list[str]], list[Answer]], data: QuestionData) -> dict[str, float]:
     """Return exact_match and f1 of what `answer` finds, 0 to 1, as SQuAD or, for Chinese, CMRC 2018 defines them.
 
     With questions that have no answer also the shares of these, and of the others, that are answered rightly.

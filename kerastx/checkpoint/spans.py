@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.models.span_extractor import decoded
+from kerastx.models.span_extractor import span_search
 from kerastx.runtime.answers import Answer, find_answers
 from kerastx.text.question_windows import SpanSettings
 from kerastx.text.tokenizer import Encoding
@@ -37,7 +37,7 @@ def settings_of(checkpoint: Checkpoint) -> SpanSettings:
 
 def spans_of(checkpoint: Checkpoint, encodings: list[Encoding]) -> dict[str, np.ndarray]:
     """Return the best spans of each encoding: null_score float32 (N, 1), scores float32, starts, ends int32 (N, K)."""
-    max_answer_tokens = settings_of(checkpoint).max_answer_tokens
+    search = span_search(settings_of(checkpoint).max_answer_tokens)
     found: dict[str, np.ndarray] = {}
     order = sorted(range(len(encodings)), key=lambda row: len(encodings[row]))
     for begin in range(0, len(order), BATCH_ROWS):
@@ -45,8 +45,8 @@ def spans_of(checkpoint: Checkpoint, encodings: list[Encoding]) -> dict[str, np.
         longest = len(encodings[rows[-1]])
         width = min(longest + -longest % 8, checkpoint.config.max_sequence_length)
         inputs = checkpoint.tokenizer.pad([encodings[row] for row in rows], length=width)
-        outputs = decoded(checkpoint.model.predict_on_batch(inputs), max_answer_tokens=max_answer_tokens)
-        for name, values in outputs.items():
+        logits = checkpoint.model.predict_on_batch(inputs)
+        for name, values in search(logits["start_logits"], logits["end_logits"]).items():
             array = ops.convert_to_numpy(values)
             found.setdefault(name, np.zeros((len(order), array.shape[1]), array.dtype))[rows] = array
     return found

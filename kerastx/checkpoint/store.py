@@ -94,8 +94,8 @@ class Checkpoint:
 
         Returns:
             `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for a tagging
-            the list of `Entity`s; for a question the `Answer`; for masked words the five most probable `MaskedWord`s of each mask. A list of them
-            for several texts.
+            the list of `Entity`s; for a question the `Answer`; for masked words the five most probable `MaskedWord`s of
+            each mask. A list of them for several texts.
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.
@@ -153,9 +153,7 @@ def in_float32(checkpoint: Checkpoint) -> Checkpoint:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        exact = build_model(
-            checkpoint.task, checkpoint.config, checkpoint.labels, tokenizer=checkpoint.tokenizer
-        )
+        exact = build_model(checkpoint.task, checkpoint.config, checkpoint.labels, tokenizer=checkpoint.tokenizer)
     finally:
         keras.config.set_dtype_policy(before)
     assign_weights(exact.weights, weight_arrays(model), source="the trained model")

@@ -99,9 +99,7 @@ def _initial_checkpoint(request: SpanRequest) -> Checkpoint:
     )
 
 
-def _fit(
-    request: SpanRequest, checkpoint: Checkpoint, train: QuestionData, held_out: QuestionData | None
-) -> BatchLog:
+def _fit(request: SpanRequest, checkpoint: Checkpoint, train: QuestionData, held_out: QuestionData | None) -> BatchLog:
     sizes = {"batch_size": request.batch_size, "max_length": checkpoint.max_length, "stride": request.stride}
     batches = span_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)
     total = int(batches.cardinality()) * request.epochs

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kerastx.data.pipeline import INPUT_SPECS, LENGTH_MULTIPLE, length_batches
 from kerastx.data.questions import QuestionData
-from kerastx.text.question_windows import Windows, token_parts, tokens_of
+from kerastx.text.question_windows import QuestionWindow, question_windows, tokens_of
 from kerastx.text.tokenizer import Encoding, Tokenizer
 
 OUTPUTS = ("start_logits", "end_logits")
@@ -73,23 +73,19 @@ def span_rows(data: QuestionData, tokenizer: Tokenizer, *, max_length: int, stri
 
     Left out is a question whose answer is made of characters that the tokenizer drops.
     """
-    layout = Windows(tokenizer, max_length=max_length, stride=stride)
-    contexts = list(dict.fromkeys(question.context for question in data.questions))
-    parts = dict(zip(contexts, token_parts(tokenizer, contexts), strict=True))
-    asked = token_parts(tokenizer, [question.text for question in data.questions])
+    texts, contexts = [question.text for question in data.questions], [question.context for question in data.questions]
     rows: list[SpanRow] = []
-    for question, tokens in zip(data.questions, asked, strict=True):
-        context, answer = parts[question.context], question.located
+    for row, context, window in question_windows(tokenizer, texts, contexts, max_length=max_length, stride=stride):
+        answer = data.questions[row].located
         found = None if answer is None else tokens_of(context.offsets, answer.start, answer.end)
-        if answer is not None and found is None:
-            continue
-        for window in layout(tokens, context):
-            rows.append(SpanRow(window.encoding, *_places(found, window.first, window.start, window.length)))
+        if answer is None or found is not None:
+            rows.append(SpanRow(window.encoding, *_places(found, window)))
     return rows
 
 
-def _places(found: tuple[int, int] | None, first: int, start: int, length: int) -> tuple[int, int]:
-    """Return where in its window an answer begins and ends; 0 and 0 unless the window has all of it."""
-    if found is None or found[0] < start or found[1] >= start + length:
+def _places(found: tuple[int, int] | None, window: QuestionWindow) -> tuple[int, int]:
+    """Return where in a window an answer begins and ends; 0 and 0 unless the window has all of it."""
+    if found is None or found[0] < window.start or found[1] >= window.start + window.length:
         return 0, 0
-    return found[0] - start + first, found[1] - start + first
+    moved = window.first - window.start
+    return found[0] + moved, found[1] + moved

@@ -45,9 +45,7 @@ class SpanLogits(keras.layers.Layer):
         self.separators = separators
 
     def call(self, logits, token_ids, padding_mask):
-        inside = context_mask(
-            token_ids, padding_mask, separator_id=self.separator_id, separators=self.separators
-        )
+        inside = context_mask(token_ids, padding_mask, separator_id=self.separator_id, separators=self.separators)
         is_first = ops.equal(ops.arange(ops.shape(token_ids)[1], dtype="int32"), 0)
         allowed = ops.cast(ops.logical_or(inside, ops.expand_dims(is_first, 0)), "float32")
         begin, end = ops.cast(logits[:, :, 0], "float32"), ops.cast(logits[:, :, 1], "float32")
@@ -63,40 +61,58 @@ class SpanLogits(keras.layers.Layer):
         return {**config, "separator_id": self.separator_id, "separators": self.separators}
 
 
-def best_spans(start_logits, end_logits, *, max_length, count):
-    """Return the best answers of each row: those with the largest sum of the logit of begin and that of end.
+@keras.saving.register_keras_serializable("kerastx")
+class BestSpans(keras.layers.Layer):
+    """The best answers of each row: those with the largest sum of the logit of begin and that of end.
 
-    Only spans of the context count, of 1 to `max_length` tokens: for each begin the W = max_length ends that may
-    follow, not all T.
+    Only spans of the context count, of 1 to W tokens: for each begin the W ends that may follow, not all T.
 
     Args:
-        start_logits, end_logits: float32 (B, T), of `SpanLogits`.
         max_length: W, tokens of an answer.
         count: K, at most W.
 
-    Returns:
+    Call: start_logits and end_logits, float32 (B, T), of `SpanLogits` -> a dict:
         null_score: float32 (B, 1), of no answer.
-        scores: float32 (B, K), the largest first; NO_SPAN where there are fewer spans.
+        scores: float32 (B, K), the largest first; `NO_SPAN` where there are fewer spans.
         starts, ends: int32 (B, K), the first and the last token.
     """
-    if not 1 <= count <= max_length:
-        raise ValueError(f"expected a count of 1 to {max_length}, got {count}.")
-    null_score = start_logits[:, :1] + end_logits[:, :1]
-    # The first token is no part of an answer; behind the row there is nothing.
-    outside = ops.zeros_like(start_logits[:, :1]) + MASKED_LOGIT
-    starts = ops.concatenate([outside, start_logits[:, 1:]], axis=1)
-    behind = ops.tile(outside, [1, max_length - 1])
-    ends = ops.concatenate([outside, end_logits[:, 1:], behind], axis=1)
-    positions = ops.arange(ops.shape(start_logits)[1], dtype="int32")
-    offsets = ops.arange(max_length, dtype="int32")
-    band = ops.take(ends, ops.expand_dims(positions, 1) + ops.expand_dims(offsets, 0), axis=1)  # (B, T, W)
-    scores = ops.maximum(ops.expand_dims(starts, 2) + band, NO_SPAN)
-    scores, places = ops.top_k(ops.reshape(scores, (-1, ops.shape(start_logits)[1] * max_length)), count)
-    places = ops.cast(places, "int32")
-    begins = ops.floor_divide(places, max_length)
-    return {
-        "null_score": null_score,
-        "scores": scores,
-        "starts": begins,
-        "ends": begins + (places - begins * max_length),
-    }
+
+    def __init__(self, max_length: int, count: int, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        if not 1 <= count <= max_length:
+            raise ValueError(f"expected a count of 1 to {max_length}, got {count}.")
+        self.max_length = max_length
+        self.count = count
+
+    def call(self, start_logits, end_logits):
+        length = ops.shape(start_logits)[1]
+        # The first token is no part of an answer; behind the row there is nothing.
+        outside = ops.zeros_like(start_logits[:, :1]) + MASKED_LOGIT
+        starts = ops.concatenate([outside, start_logits[:, 1:]], axis=1)
+        ends = ops.concatenate([outside, end_logits[:, 1:], *[outside] * (self.max_length - 1)], axis=1)
+        followers = ops.expand_dims(ops.arange(length, dtype="int32"), 1) + ops.arange(self.max_length, dtype="int32")
+        band = ops.expand_dims(starts, 2) + ops.take(ends, followers, axis=1)  # (B, T, W)
+        flat = ops.reshape(ops.maximum(band, NO_SPAN), (-1, length * self.max_length))
+        scores, places = ops.top_k(flat, self.count)
+        places = ops.cast(places, "int32")
+        starts = ops.floor_divide(places, self.max_length)
+        return {
+            "null_score": start_logits[:, :1] + end_logits[:, :1],
+            "scores": scores,
+            "starts": starts,
+            "ends": places - starts * (self.max_length - 1),
+        }
+
+    def compute_output_spec(self, start_logits, end_logits):
+        many = (start_logits.shape[0], self.count)
+        return {
+            "null_score": keras.KerasTensor((many[0], 1), dtype="float32"),
+            "scores": keras.KerasTensor(many, dtype="float32"),
+            "starts": keras.KerasTensor(many, dtype="int32"),
+            "ends": keras.KerasTensor(many, dtype="int32"),
+        }
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("dtype", None)
+        return {**config, "max_length": self.max_length, "count": self.count}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from kerastx.layers.dropout import Dropout
 from kerastx.layers.projection import Projection
-from kerastx.layers.span_logits import SpanLogits, best_spans
+from kerastx.layers.span_logits import BestSpans, SpanLogits
 from kerastx.models.config import EncoderConfig
 from kerastx.models.encoder import encode
 
@@ -42,11 +40,17 @@ def build_span_extractor(
     return keras.Model(graph.inputs, outputs, name="span_extractor")
 
 
-def decoded(outputs: dict[str, Any], *, max_answer_tokens: int) -> dict[str, Any]:
-    """Return the best spans of the model's outputs, symbolic or not; see `best_spans` for null_score, scores, ..."""
-    return best_spans(
-        outputs["start_logits"],
-        outputs["end_logits"],
-        max_length=max_answer_tokens,
-        count=min(SPANS, max_answer_tokens),
-    )
+def span_search(max_answer_tokens: int) -> BestSpans:
+    """Return the layer that finds the best spans among start_logits and end_logits."""
+    return BestSpans(max_answer_tokens, min(SPANS, max_answer_tokens), name="best_spans")
+
+
+def with_search(model: keras.Model, *, max_answer_tokens: int) -> keras.Model:
+    """Return a span extractor that finds the best spans too; it shares the layers of `model`.
+
+    Inputs: those of `model`. Outputs: null_score float32 (B, 1), scores float32, starts and ends int32 (B, K), see
+    `BestSpans`.
+    """
+    logits = model.output
+    spans = span_search(max_answer_tokens)(logits["start_logits"], logits["end_logits"])
+    return keras.Model(model.input, spans, name=model.name)

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastx.text.question_windows import (
-    Parts,
-    QuestionWindow,
-    SpanSettings,
-    Windows,
-    characters_of,
-    token_parts,
-)
+from kerastx.text.question_windows import QuestionWindow, SpanSettings, characters_of, question_windows
 from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # Different texts that a person gets.
@@ -91,11 +84,6 @@ def find_answers(
     Raises:
         ValueError: there are not as many contexts as questions.
     """
-    if len(questions) != len(contexts):
-        raise ValueError(f"contexts must be as many as questions, got {len(contexts)} and {len(questions)}.")
-    layout = Windows(tokenizer, max_length=max_length, stride=settings.stride)
-    different = list(dict.fromkeys(contexts))
-    parts = dict(zip(different, token_parts(tokenizer, different), strict=True))
     found = [_Found() for _ in questions]
     waiting: list[tuple[int, QuestionWindow]] = []
 
@@ -105,22 +93,22 @@ def find_answers(
             found[row].add(window, {name: values[place] for name, values in outputs.items()})
         waiting.clear()
 
-    for row, (question, context) in enumerate(zip(token_parts(tokenizer, questions), contexts, strict=True)):
-        for window in layout(question, parts[context]):
-            waiting.append((row, window))
-            if len(waiting) == WINDOWS_AT_ONCE:
-                run()
+    sizes = {"max_length": max_length, "stride": settings.stride}
+    for row, parts, window in question_windows(tokenizer, questions, contexts, **sizes):
+        found[row].offsets = parts.offsets
+        waiting.append((row, window))
+        if len(waiting) == WINDOWS_AT_ONCE:
+            run()
     if waiting:
         run()
-    return [
-        one.answer(context, parts[context], settings) for one, context in zip(found, contexts, strict=True)
-    ]
+    return [one.answer(context, settings) for one, context in zip(found, contexts, strict=True)]
 
 
 class _Found:
     """The spans of one context, gathered over its windows."""
 
     def __init__(self) -> None:
+        self.offsets = np.zeros((0, 2), np.int32)
         self.null_score = np.inf
         self.spans: dict[tuple[int, int], float] = {}  # tokens of the whole context -> the best score
 
@@ -134,8 +122,8 @@ class _Found:
                 span = start - window.first + window.start, end - window.first + window.start
                 self.spans[span] = max(score, self.spans.get(span, -np.inf))
 
-    def answer(self, context: str, parts: Parts, settings: SpanSettings) -> Answer:
-        best = self._different_texts(context, parts)
+    def answer(self, context: str, settings: SpanSettings) -> Answer:
+        best = self._different_texts(context)
         threshold = settings.no_answer_threshold
         if threshold is None and best:
             candidates = _with_probabilities(best)
@@ -149,10 +137,10 @@ class _Found:
         ordered = [chosen, *(one for one in candidates if one is not chosen)]
         return Answer(*_fields(chosen), tuple(ordered), above)
 
-    def _different_texts(self, context: str, parts: Parts) -> list[Candidate]:
+    def _different_texts(self, context: str) -> list[Candidate]:
         best: dict[str, Candidate] = {}
         for (first, last), score in sorted(self.spans.items(), key=lambda item: (-item[1], item[0])):
-            start, end = characters_of(context, parts.offsets, first, last)
+            start, end = characters_of(context, self.offsets, first, last)
             text = context[start:end]
             if text and text not in best:
                 best[text] = Candidate(text, start, end, 0.0, score)

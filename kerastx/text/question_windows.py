@@ -183,6 +183,23 @@ class Windows:
         return QuestionWindow(encoding, first, start, len(context.token_ids))
 
 
+def question_windows(
+    tokenizer: Tokenizer, questions: Sequence[str], contexts: Sequence[str], *, max_length: int, stride: int
+) -> Iterator[tuple[int, Parts, QuestionWindow]]:
+    """Yield, for each question in order, its number, the tokens of its context and one of its windows after another.
+
+    ValueError where there are not as many contexts as questions; see `Windows`.
+    """
+    if len(questions) != len(contexts):
+        raise ValueError(f"contexts must be as many as questions, got {len(contexts)} and {len(questions)}.")
+    layout = Windows(tokenizer, max_length=max_length, stride=stride)
+    different = list(dict.fromkeys(contexts))  # many questions are about the same one
+    parts = dict(zip(different, token_parts(tokenizer, different), strict=True))
+    for row, (question, context) in enumerate(zip(token_parts(tokenizer, questions), contexts, strict=True)):
+        for window in layout(question, parts[context]):
+            yield row, parts[context], window
+
+
 _SPECIAL = Parts(np.zeros(1, np.int32), np.zeros((1, 2), np.int32))
 
 

@@ -16,7 +16,7 @@ OUTPUTS = {
     "regression": ("score",),
     "embedding": ("vector",),
     "tagging": ("probabilities",),
-    "span": ("null_score", "scores", "starts", "ends"),
+    "span": ("ends", "null_score", "scores", "starts"),  # sorted, as tf2onnx writes them
 }
 INTEGER_OUTPUTS = ("starts", "ends")
 # Tasks that have no outputs for whole texts: their windows are put together first.

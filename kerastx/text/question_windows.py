@@ -55,7 +55,7 @@ class SpanSettings:
 
 
 class Separator(NamedTuple):
-    """What tells a context in token ids: it begins behind the `before`th token with this id and ends at the next one."""
+    """A context begins behind the `before`th token with this id, and ends at the next one."""
 
     token_id: int
     before: int

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kerastx.cli.finetune_span import span
 from kerastx.cli.finetune_tag import tag
 from kerastx.cli.options import (
     Accumulate,
@@ -51,6 +52,7 @@ Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from 
 """
 
 app.command("tag")(tag)
+app.command("span")(span)
 
 
 @app.callback()

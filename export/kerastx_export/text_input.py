@@ -54,6 +54,7 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
     size = max(SMALLEST_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
     # The longer of two texts is cut, so that all tokens of both have to be known.
     most = size if checkpoint.pair else max_length
+    tables: WordPieceTables | BytePairTables
     try:
         if tokenizer.family == "BPE":
             tables = BytePairTables.of(tokenizer)

@@ -40,16 +40,10 @@ def unicode_units(backend: tokenizers.Tokenizer) -> UnicodeUnits:
 
 @functools.lru_cache(maxsize=4)
 def _unicode_units(normalizer: str, pre_tokenizer: str) -> UnicodeUnits:
-    empty: dict[str, Any] = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "post_processor": None,
-    }
     model = {"type": "WordPiece", "unk_token": "u", "continuing_subword_prefix": "##", "vocab": {"u": 0}}
-    content = {**empty, "decoder": None, "model": {**model, "max_input_chars_per_word": 100}}
+    content: dict[str, Any] = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": []}
     content |= {"normalizer": json.loads(normalizer), "pre_tokenizer": json.loads(pre_tokenizer)}
+    content |= {"post_processor": None, "decoder": None, "model": {**model, "max_input_chars_per_word": 100}}
     backend = tokenizers.Tokenizer.from_str(json.dumps(content))
     characters = _normalised(backend)
     kinds = _kinds(backend, characters)

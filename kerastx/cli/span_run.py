@@ -14,11 +14,12 @@ from kerastx.checkpoint.spans import answer_questions
 from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import say
+from kerastx.cli.dev_rows import read_questions_aloud
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.training_request import SMALLEST_HOLD_OUT, TrainingRequest
 from kerastx.data.hold_out import held_rows
-from kerastx.data.questions import QuestionData, read_questions
+from kerastx.data.questions import QuestionData
 from kerastx.data.spans import span_dataset
 from kerastx.errors import DataError
 from kerastx.models.config import with_dropout
@@ -40,8 +41,8 @@ class SpanRequest(TrainingRequest):
 def run_span(request: SpanRequest) -> dict[str, float]:
     """Train, save, and return the time of training and, with dev questions, exact match and F1."""
     check_output(request.output, force=request.force)
-    train, held_out = _parts(request, _trainable(request.train, _read(request.train)))
-    dev = None if request.dev is None else _read(request.dev)
+    train, held_out = _parts(request, _trainable(request.train, read_questions_aloud(request.train)))
+    dev = None if request.dev is None else read_questions_aloud(request.dev)
     keras.utils.set_random_seed(request.seed)
     with precision(resolve_precision(request.precision)):
         checkpoint = _initial_checkpoint(request)
@@ -56,13 +57,6 @@ def run_span(request: SpanRequest) -> dict[str, float]:
     save_checkpoint(request.output, checkpoint, force=request.force)
     record_finetuning(request.output, log.rows)
     return times if dev is None else {**times, **_scores(checkpoint, dev)}
-
-
-def _read(path: Path) -> QuestionData:
-    data = read_questions(path)
-    for line in data.warnings():
-        say(f"{path}: {line}")
-    return data
 
 
 def _trainable(path: Path, data: QuestionData) -> QuestionData:
@@ -122,11 +116,12 @@ def _with_threshold(checkpoint: Checkpoint, train: QuestionData, held_out: Quest
     """Let a model that has seen questions without an answer say so: from where on, held-out questions choose."""
     if checkpoint.span is None or not train.has_unanswerable:
         return checkpoint
-    checkpoint = replace(checkpoint, span=replace(checkpoint.span, no_answer_threshold=0.0))
+    settings = replace(checkpoint.span, no_answer_threshold=0.0)
+    answering = replace(checkpoint, span=settings)
     if held_out is None or not held_out.has_unanswerable:
-        return checkpoint
-    threshold = best_threshold(lambda *rows: answer_questions(checkpoint, *rows), held_out)
-    return replace(checkpoint, span=replace(checkpoint.span, no_answer_threshold=threshold))
+        return answering
+    threshold = best_threshold(lambda *rows: answer_questions(answering, *rows), held_out)
+    return replace(checkpoint, span=replace(settings, no_answer_threshold=threshold))
 
 
 def _scores(checkpoint: Checkpoint, dev: QuestionData) -> dict[str, float]:

@@ -55,10 +55,10 @@ class SpanSettings:
 
 
 class Separator(NamedTuple):
-    """What stands before a context: the `count`th token with this id ends what is before it, the next one ends it."""
+    """A context begins behind the `before`th token with this id, and ends at the next one."""
 
     token_id: int
-    count: int
+    before: int
 
 
 def context_separator(tokenizer: Tokenizer) -> Separator:

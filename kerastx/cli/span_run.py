@@ -88,7 +88,7 @@ def _initial_checkpoint(request: SpanRequest) -> Checkpoint:
         tokenizer=source.tokenizer,
         config=config,
         task="span",
-        max_length=min(request.max_length, config.max_sequence_length),
+        max_length=request.max_length,
         span=SpanSettings(stride=request.stride, max_answer_tokens=request.max_answer),
     )
 

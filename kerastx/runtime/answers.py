@@ -48,7 +48,8 @@ class Answer:
         score: the logits of begin and end, added up.
         candidates: the most probable different texts, the best first; "no answer" is one of them, with the text "", for
             a model that has learned from questions without an answer.
-        no_answer_score: how much higher than the best text "no answer" scores; None for a model that always answers.
+        no_answer_score: how much higher than the best text "no answer" scores; None for a model that always answers, and for
+            a context without a word.
     """
 
     text: str
@@ -128,9 +129,9 @@ class _Found:
         if threshold is None and best:
             candidates = _with_probabilities(best)
             return Answer(*_fields(candidates[0]), tuple(candidates))
-        none = Candidate("", 0, 0, 0.0, self.null_score)
+        none = Candidate("", 0, 0, 1.0, self.null_score)
         if not best:  # a context without a word
-            return Answer("", 0, 0, 1.0, self.null_score, (none,), None if threshold is None else np.inf)
+            return Answer(*_fields(none), (none,))
         candidates = _with_probabilities([*best, none])
         above = self.null_score - best[0].score
         chosen = candidates[-1] if above > (threshold or 0.0) else candidates[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_the_separator_tells_the_context(tokenizer):
 
 @every_tokenizer
 def test_a_short_pair_is_one_window_as_the_tokenizer_makes_it(tokenizer):
-    for question, context in zip(VARIED, VARIED[1:], strict=False):
+    for question, context in itertools.pairwise(VARIED):
         ((row, _, window),) = question_windows(tokenizer, [question], [context], max_length=2000, stride=128)
         expected = tokenizer.encode(question, context)
         assert row == 0
@@ -119,9 +120,7 @@ def test_a_long_question_is_cut_and_leaves_room_for_the_context():
 
 def test_a_long_context_has_windows_at_the_stride():
     tokenizer = TOKENIZERS["wordpiece"]
-    found = [
-        window for _, _, window in question_windows(tokenizer, ["the"], ["the " * 300], max_length=104, stride=30)
-    ]
+    found = [window for _, _, window in question_windows(tokenizer, ["the"], ["the " * 300], max_length=104, stride=30)]
     assert [window.start for window in found] == [0, 30, 60, 90, 120, 150, 180, 200]
     assert {window.length for window in found} == {100}
 

@@ -4,12 +4,13 @@ Every public name is found here and loaded when it is first used: `import kerast
 machine with only the runtime installed never meets keras or tensorflow.
 
     text and data   Tokenizer, prepare, open_store, pretraining_dataset, write_python_docs,
-                    read_labelled, classification_dataset
-    models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier, add_lora
+                    read_labelled, classification_dataset, read_questions, span_dataset, context_separator
+    models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier, build_span_extractor, add_lora
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics
     models of all   load: checkpoints, exported files, Hugging Face folders and names; call it on texts
     checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
     files           export (checkpoint -> .tflite and .onnx)
+    scores          question_scores
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kerastx.analysis.question_scores import question_scores
     from kerastx.checkpoint.keras_nlp import from_keras_nlp
     from kerastx.checkpoint.store import Checkpoint, save_checkpoint
     from kerastx.checkpoint.weights import transfer_weights
     from kerastx.data.pipeline import classification_dataset, pretraining_dataset
     from kerastx.data.prepare import prepare
     from kerastx.data.python_docs import write_corpus as write_python_docs
+    from kerastx.data.questions import read_questions
     from kerastx.data.readers import read_labelled
+    from kerastx.data.spans import span_dataset
     from kerastx.data.store import open_store
     from kerastx.models.classifier import build_classifier
     from kerastx.models.config import EncoderConfig
     from kerastx.models.lora import add_lora
     from kerastx.models.pretraining import build_pretrainer
+    from kerastx.models.span_extractor import build_span_extractor
     from kerastx.models.warm_start import start_from_counts
     from kerastx.sources import load
+    from kerastx.text.question_windows import SpanSettings, context_separator
     from kerastx.text.tokenizer import Tokenizer
     from kerastx.training.losses import cross_entropy, pretraining_losses
     from kerastx.training.metrics import pretraining_metrics
@@ -48,13 +54,16 @@ _MODULES = ("artifact", "errors", "runtime")
 _HOMES = {
     "Checkpoint": "kerastx.checkpoint.store:Checkpoint",
     "EncoderConfig": "kerastx.models.config:EncoderConfig",
+    "SpanSettings": "kerastx.text.question_windows:SpanSettings",
     "Tokenizer": "kerastx.text.tokenizer:Tokenizer",
     "WarmupLinearDecay": "kerastx.training.schedules:WarmupLinearDecay",
     "add_lora": "kerastx.models.lora:add_lora",
     "adamw": "kerastx.training.optimizers:adamw",
     "build_classifier": "kerastx.models.classifier:build_classifier",
     "build_pretrainer": "kerastx.models.pretraining:build_pretrainer",
+    "build_span_extractor": "kerastx.models.span_extractor:build_span_extractor",
     "classification_dataset": "kerastx.data.pipeline:classification_dataset",
+    "context_separator": "kerastx.text.question_windows:context_separator",
     "cross_entropy": "kerastx.training.losses:cross_entropy",
     "export": "kerastx_export.export:export_checkpoint",
     "from_keras_nlp": "kerastx.checkpoint.keras_nlp:from_keras_nlp",
@@ -64,8 +73,11 @@ _HOMES = {
     "pretraining_dataset": "kerastx.data.pipeline:pretraining_dataset",
     "pretraining_losses": "kerastx.training.losses:pretraining_losses",
     "pretraining_metrics": "kerastx.training.metrics:pretraining_metrics",
+    "question_scores": "kerastx.analysis.question_scores:question_scores",
     "read_labelled": "kerastx.data.readers:read_labelled",
+    "read_questions": "kerastx.data.questions:read_questions",
     "save_checkpoint": "kerastx.checkpoint.store:save_checkpoint",
+    "span_dataset": "kerastx.data.spans:span_dataset",
     "start_from_counts": "kerastx.models.warm_start:start_from_counts",
     "transfer_weights": "kerastx.checkpoint.weights:transfer_weights",
     "write_python_docs": "kerastx.data.python_docs:write_corpus",
@@ -74,6 +86,7 @@ _HOMES = {
 __all__ = [
     "Checkpoint",
     "EncoderConfig",
+    "SpanSettings",
     "Tokenizer",
     "WarmupLinearDecay",
     "__version__",
@@ -81,7 +94,9 @@ __all__ = [
     "add_lora",
     "build_classifier",
     "build_pretrainer",
+    "build_span_extractor",
     "classification_dataset",
+    "context_separator",
     "cross_entropy",
     "export",
     "from_keras_nlp",
@@ -91,8 +106,11 @@ __all__ = [
     "pretraining_dataset",
     "pretraining_losses",
     "pretraining_metrics",
+    "question_scores",
     "read_labelled",
+    "read_questions",
     "save_checkpoint",
+    "span_dataset",
     "start_from_counts",
     "transfer_weights",
     "write_python_docs",

@@ -26,6 +26,8 @@ from kerastx_export.signature import output_width
 from kerastx_export.trace import keras_answers, served_model
 
 Tensors = dict[str, np.ndarray]
+# Not answered by a file: what Keras gives to each token, to look up the score of any span.
+KERAS_ONLY = ("start_logits", "end_logits")
 DevRows = LabelledData | TaggedData | QuestionData
 
 _ALONE = 8

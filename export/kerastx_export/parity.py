@@ -9,10 +9,10 @@ import numpy as np
 
 from kerastx.layers.span_logits import NO_SPAN
 from kerastx.runtime.engines import Engine
-from kerastx.runtime.results import INTEGER_OUTPUTS, OUTPUTS
+from kerastx.runtime.results import INTEGER_OUTPUTS
 from kerastx.runtime.session import Session
 from kerastx_export.agreement import AnyAgreement, agreement, same_answers
-from kerastx_export.comparison import Comparison
+from kerastx_export.comparison import KERAS_ONLY, Comparison
 from kerastx_export.scoring import Score, answer_scores, entity_score, scores
 
 
@@ -92,7 +92,7 @@ def _questions(session: Session, comparison: Comparison) -> Parity:
 
 def largest_differences(engine: Engine, comparison: Comparison) -> list[Difference]:
     """Return the largest difference of each output over all steps; infinite where graph or Keras answers NaN."""
-    names = [name for name in OUTPUTS[comparison.task] if name not in INTEGER_OUTPUTS]
+    names = [name for name in comparison.steps[0][1] if name not in (*INTEGER_OUTPUTS, *KERAS_ONLY)]
     worst = {name: Difference(name, -1.0, "", _scale(name, comparison)) for name in names}
     for probe, expected in comparison.steps:
         found = engine.run(probe.inputs)

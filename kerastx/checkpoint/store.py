@@ -133,8 +133,7 @@ def build_model(
     if task == "span":
         if tokenizer is None:
             raise ValueError("the model of the task span is built for a tokenizer.")
-        separator = context_separator(tokenizer)
-        return build_span_extractor(config, separator_id=separator.token_id, separators=separator.before)
+        return build_span_extractor(config, **context_separator(tokenizer)._asdict())
     builders: dict[str, Callable[[EncoderConfig], keras.Model]] = {
         "encoder": build_encoder,
         "pretraining": build_pretrainer,

@@ -48,8 +48,8 @@ class Answer:
         score: the logits of begin and end, added up.
         candidates: the most probable different texts, the best first; "no answer" is one of them, with the text "", for
             a model that has learned from questions without an answer.
-        no_answer_score: how much higher than the best text "no answer" scores; None for a model that always answers, and for
-            a context without a word.
+        no_answer_score: how much higher than the best text "no answer" scores; None for a model that always answers,
+            and for a context without a word.
     """
 
     text: str

@@ -86,14 +86,14 @@ def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
     if manifest.task == "tagging":
         if shape[2:] != [len(bio_tags(manifest.labels))]:
             return f"there are {len(manifest.labels)} kinds of entities and {name} of the shape {shape}"
-    elif manifest.task == "span":
-        if len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1 or (name == "null_score" and shape[1] != 1):
-            return f"expected a number of spans for each window, got {name} of the shape {shape}"
     elif manifest.task in LABEL_TASKS:
         if shape[1:] != [len(manifest.labels)]:
             return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
     elif manifest.labels:
         return f"it has labels, which the task {manifest.task} has not"
+    elif manifest.task == "span":
+        if len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1 or (name == "null_score" and shape[1] != 1):
+            return f"expected a number of spans for each window, got {name} of the shape {shape}"
     elif manifest.task == "regression" and shape[1:] != [1]:
         return f"expected one number for each text, got {name} of the shape {shape}"
     elif len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:

@@ -55,10 +55,10 @@ class SpanSettings:
 
 
 class Separator(NamedTuple):
-    """A context begins behind the `before`th token with this id, and ends at the next one."""
+    """A context begins behind the `separators`th token with this id, and ends at the next one."""
 
-    token_id: int
-    before: int
+    separator_id: int
+    separators: int
 
 
 def context_separator(tokenizer: Tokenizer) -> Separator:

@@ -36,12 +36,12 @@ every_tokenizer = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=
 @every_tokenizer
 def test_the_separator_tells_the_context(tokenizer):
     separator = context_separator(tokenizer)
-    assert separator.before == (2 if tokenizer.template.pair[0].token_id == 0 else 1)
+    assert separator.separators == (2 if tokenizer.template.pair[0].token_id == 0 else 1)
     for question in VARIED:
         for _, _, window in question_windows(tokenizer, [question], ["the café"], max_length=60, stride=8):
             ids = window.encoding.token_ids
-            passed = np.cumsum(ids == separator.token_id)
-            inside = np.flatnonzero((passed == separator.before) & (ids != separator.token_id))
+            passed = np.cumsum(ids == separator.separator_id)
+            inside = np.flatnonzero((passed == separator.separators) & (ids != separator.separator_id))
             assert inside.tolist() == list(range(window.first, window.first + window.length))
 
 

@@ -52,7 +52,8 @@ def functions_of(file: Path) -> Iterator[Function]:
         if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
             continue
         sentence = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
-        node.args.args = [argument for argument in node.args.args if argument.arg not in ("self", "cls")]
+        for part in (node.args.posonlyargs, node.args.args):
+            part[:] = [argument for argument in part if argument.arg not in ("self", "cls")]
         arguments = ast.unparse(node.args)
         if 20 <= len(sentence) <= 120 and len(arguments) <= 80:
             names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]

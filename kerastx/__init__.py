@@ -10,7 +10,7 @@ machine with only the runtime installed never meets keras or tensorflow.
     models of all   load: checkpoints, exported files, Hugging Face folders and names; call it on texts
     checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
     files           export (checkpoint -> .tflite and .onnx)
-    scores          question_scores
+    questions       question_scores, SpanSettings
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kerastx.data.columns import shown
 from kerastx.data.tables import read_text_file
 from kerastx.errors import DataError
-from kerastx.text.tags import OUTSIDE, bio_tags
+from kerastx.text.tags import OUTSIDE, bio_tags, entities
 
 _DOCUMENT = "-DOCSTART-"
 # Other white space, such as the blank in 10\u00a0000, is part of a word.
@@ -28,6 +28,17 @@ class TaggedSentence(NamedTuple):
     words: tuple[str, ...]
     tags: tuple[str, ...]
     line: int
+
+    @property
+    def text(self) -> str:
+        """The words as a text that a model is asked; see `joined`."""
+        return joined(self.words)[0]
+
+    @property
+    def entities(self) -> list[tuple[int, int, str]]:
+        """Start and end in the characters of `text`, and type, of each entity."""
+        spans = joined(self.words)[1]
+        return [(spans[first][0], spans[last - 1][1], label) for first, last, label in entities(self.tags)]
 
 
 @dataclass(frozen=True, eq=False)

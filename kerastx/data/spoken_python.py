@@ -134,7 +134,7 @@ def _functions_of(source: str, file: str) -> Iterator[SpokenFunction]:
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     imports = [alias for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     modules = {alias.asname or alias.name.partition(".")[0] for alias in imports}
-    outer = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+    outer: list[ast.Module | ast.ClassDef] = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
     for function in [node for one in outer for node in one.body if isinstance(node, _FUNCTIONS)]:
         if any(isinstance(node, ast.JoinedStr) for node in ast.walk(function)):
             continue

@@ -5,7 +5,7 @@ machine with only the runtime installed never meets keras or tensorflow.
 
     text and data   Tokenizer, prepare, open_store, pretraining_dataset, read_labelled,
                     classification_dataset, similarity_dataset, read_tagged, tagging_dataset
-    on every disk   write_python_docs, write_python_entities, write_python_pairs
+    on every disk   write_python_docs, write_python_labels, write_python_entities, write_python_pairs
     models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier, build_tagger,
                     build_sentence_encoder, add_lora
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kerastx.data.pipeline import classification_dataset, pretraining_dataset
     from kerastx.data.prepare import prepare
     from kerastx.data.python_docs import write_corpus as write_python_docs
+    from kerastx.data.python_docs import write_labelled as write_python_labels
     from kerastx.data.readers import read_labelled
     from kerastx.data.similarity import similarity_dataset
     from kerastx.data.spoken_python import write_entities as write_python_entities
@@ -88,6 +89,7 @@ _HOMES = {
     "transfer_weights": "kerastx.checkpoint.weights:transfer_weights",
     "write_python_docs": "kerastx.data.python_docs:write_corpus",
     "write_python_entities": "kerastx.data.spoken_python:write_entities",
+    "write_python_labels": "kerastx.data.python_docs:write_labelled",
     "write_python_pairs": "kerastx.data.spoken_python:write_pairs",
 }
 
@@ -124,6 +126,7 @@ __all__ = [
     "transfer_weights",
     "write_python_docs",
     "write_python_entities",
+    "write_python_labels",
     "write_python_pairs",
 ]
 

@@ -53,9 +53,11 @@ class SpokenFunction:
 
     @property
     def name_end(self) -> int:
-        """Number of the first word behind its name."""
-        first = self.tags.index("B-FUNCTION")
-        return first + len(list(itertools.takewhile("I-FUNCTION".__eq__, self.tags[first + 1 :]))) + 1
+        """Number of the first word behind its name; 0 where the name is no word, as that of `def _():`."""
+        first = 1 + ("async" in self.words[:1])  # behind def, or async def
+        if self.tags[first] != "B-FUNCTION":
+            return 0
+        return first + 1 + len(list(itertools.takewhile("I-FUNCTION".__eq__, self.tags[first + 1 :])))
 
     @property
     def is_dev(self) -> bool:
@@ -79,9 +81,10 @@ def spoken_functions() -> Iterator[SpokenFunction]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # invalid escapes in code that is not ours
-                yield from _functions_of(content.decode().replace("\r\n", "\n"), file.as_posix())
-        except (SyntaxError, ValueError):  # templates and files for other interpreters
+                found = list(_functions_of(content.decode().replace("\r\n", "\n"), file.as_posix()))
+        except (SyntaxError, ValueError, tokenize.TokenError):  # templates and files for other interpreters
             continue
+        yield from found
 
 
 def write_entities(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -103,7 +106,7 @@ def write_entities(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
 def write_pairs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     """Write train.tsv and dev.tsv, what a function does and the function itself without its name, and return both.
 
-    The columns are query and answer; split and order are those of `write_entities`.
+    The columns are query and answer; split and order are those of `write_entities`, and no text of train is in dev.
 
     Raises:
         DataError: this Python comes without the source files of its library, or the folder cannot be written.
@@ -113,7 +116,9 @@ def write_pairs(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
         words, summary = function.words[function.name_end :], function.summary
         if len(summary.split()) >= FEWEST_SUMMARY_WORDS and summary.isprintable() and len(words) >= FEWEST_WORDS:
             parts[function.is_dev].add(f"{summary}\t{' '.join(words)}\n")
-    return _write_parts(Path(folder), parts, suffix="tsv", header="query\tanswer\n")
+    known = {text for row in parts[0] for text in row.rstrip("\n").split("\t")}
+    dev = {row for row in parts[1] if known.isdisjoint(row.rstrip("\n").split("\t"))}
+    return _write_parts(Path(folder), (parts[0], dev), suffix="tsv", header="query\tanswer\n")
 
 
 def _write_parts(

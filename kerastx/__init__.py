@@ -3,16 +3,18 @@
 Every public name is found here and loaded when it is first used: `import kerastx` costs nothing, and a
 machine with only the runtime installed never meets keras or tensorflow.
 
-    text and data   Tokenizer, prepare, open_store, pretraining_dataset, read_labelled,
-                    classification_dataset, similarity_dataset, read_tagged, tagging_dataset
+    text and data   Tokenizer, prepare, open_store, pretraining_dataset, read_labelled, classification_dataset,
+                    similarity_dataset, read_tagged, tagging_dataset, read_questions, span_dataset,
+                    context_separator
     on every disk   write_python_docs, write_python_labels, write_python_entities, write_python_pairs
     models          EncoderConfig, build_pretrainer, start_from_counts, build_classifier, build_tagger,
-                    build_sentence_encoder, add_lora
+                    build_span_extractor, build_sentence_encoder, add_lora
     compile, fit    adamw, WarmupLinearDecay, cross_entropy, pretraining_losses, pretraining_metrics,
                     CoSent, InBatchNegatives
     models of all   load: checkpoints, exported files, Hugging Face folders and names; call it on texts
     checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
     files           export (checkpoint -> .tflite and .onnx)
+    questions       question_scores, SpanSettings
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kerastx.analysis.question_scores import question_scores
     from kerastx.checkpoint.keras_nlp import from_keras_nlp
     from kerastx.checkpoint.store import Checkpoint, save_checkpoint
     from kerastx.checkpoint.weights import transfer_weights
@@ -28,8 +31,10 @@ if TYPE_CHECKING:
     from kerastx.data.prepare import prepare
     from kerastx.data.python_docs import write_corpus as write_python_docs
     from kerastx.data.python_docs import write_labelled as write_python_labels
+    from kerastx.data.questions import read_questions
     from kerastx.data.readers import read_labelled
     from kerastx.data.similarity import similarity_dataset
+    from kerastx.data.spans import span_dataset
     from kerastx.data.spoken_python import write_entities as write_python_entities
     from kerastx.data.spoken_python import write_pairs as write_python_pairs
     from kerastx.data.store import open_store
@@ -40,9 +45,11 @@ if TYPE_CHECKING:
     from kerastx.models.lora import add_lora
     from kerastx.models.pretraining import build_pretrainer
     from kerastx.models.sentence_encoder import build_sentence_encoder
+    from kerastx.models.span_extractor import build_span_extractor
     from kerastx.models.tagger import build_tagger
     from kerastx.models.warm_start import start_from_counts
     from kerastx.sources import load
+    from kerastx.text.question_windows import SpanSettings, context_separator
     from kerastx.text.tokenizer import Tokenizer
     from kerastx.training.losses import cross_entropy, pretraining_losses
     from kerastx.training.metrics import pretraining_metrics
@@ -62,6 +69,7 @@ _HOMES = {
     "CoSent": "kerastx.training.similarity_losses:CoSent",
     "EncoderConfig": "kerastx.models.config:EncoderConfig",
     "InBatchNegatives": "kerastx.training.similarity_losses:InBatchNegatives",
+    "SpanSettings": "kerastx.text.question_windows:SpanSettings",
     "Tokenizer": "kerastx.text.tokenizer:Tokenizer",
     "WarmupLinearDecay": "kerastx.training.schedules:WarmupLinearDecay",
     "adamw": "kerastx.training.optimizers:adamw",
@@ -69,8 +77,10 @@ _HOMES = {
     "build_classifier": "kerastx.models.classifier:build_classifier",
     "build_pretrainer": "kerastx.models.pretraining:build_pretrainer",
     "build_sentence_encoder": "kerastx.models.sentence_encoder:build_sentence_encoder",
+    "build_span_extractor": "kerastx.models.span_extractor:build_span_extractor",
     "build_tagger": "kerastx.models.tagger:build_tagger",
     "classification_dataset": "kerastx.data.pipeline:classification_dataset",
+    "context_separator": "kerastx.text.question_windows:context_separator",
     "cross_entropy": "kerastx.training.losses:cross_entropy",
     "export": "kerastx_export.export:export_checkpoint",
     "from_keras_nlp": "kerastx.checkpoint.keras_nlp:from_keras_nlp",
@@ -80,10 +90,13 @@ _HOMES = {
     "pretraining_dataset": "kerastx.data.pipeline:pretraining_dataset",
     "pretraining_losses": "kerastx.training.losses:pretraining_losses",
     "pretraining_metrics": "kerastx.training.metrics:pretraining_metrics",
+    "question_scores": "kerastx.analysis.question_scores:question_scores",
     "read_labelled": "kerastx.data.readers:read_labelled",
+    "read_questions": "kerastx.data.questions:read_questions",
     "read_tagged": "kerastx.data.tagged:read_tagged",
     "save_checkpoint": "kerastx.checkpoint.store:save_checkpoint",
     "similarity_dataset": "kerastx.data.similarity:similarity_dataset",
+    "span_dataset": "kerastx.data.spans:span_dataset",
     "start_from_counts": "kerastx.models.warm_start:start_from_counts",
     "tagging_dataset": "kerastx.data.tagging:tagging_dataset",
     "transfer_weights": "kerastx.checkpoint.weights:transfer_weights",
@@ -98,6 +111,7 @@ __all__ = [
     "CoSent",
     "EncoderConfig",
     "InBatchNegatives",
+    "SpanSettings",
     "Tokenizer",
     "WarmupLinearDecay",
     "__version__",
@@ -106,8 +120,10 @@ __all__ = [
     "build_classifier",
     "build_pretrainer",
     "build_sentence_encoder",
+    "build_span_extractor",
     "build_tagger",
     "classification_dataset",
+    "context_separator",
     "cross_entropy",
     "export",
     "from_keras_nlp",
@@ -117,10 +133,13 @@ __all__ = [
     "pretraining_dataset",
     "pretraining_losses",
     "pretraining_metrics",
+    "question_scores",
     "read_labelled",
+    "read_questions",
     "read_tagged",
     "save_checkpoint",
     "similarity_dataset",
+    "span_dataset",
     "start_from_counts",
     "tagging_dataset",
     "transfer_weights",

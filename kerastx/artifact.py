@@ -30,9 +30,9 @@ from typing import Any
 from kerastx.errors import ArtifactError
 
 FORMAT = "kerastx-artifact"
-VERSION = 2
+VERSION = 3
 # Entries that older versions lack -> the first version that has them; a default stands for what they did not say.
-_NEW_ENTRIES = {"pair": 2}
+_NEW_ENTRIES = {"pair": 2, "span": 3}
 ENGINE_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 # Found in every file of ours, so that a damaged one is told from a foreign one.
@@ -48,16 +48,17 @@ class Manifest:
     """What an exported file says about itself.
 
     Attributes:
-        task: "classification", "multi_label", "regression" or "embedding".
+        task: "classification", "multi_label", "regression", "embedding", "tagging" or "span".
         labels: one name for each of the C classes; none where the task has no classes.
         tokenizer: the text of tokenizer.json.
-        max_length: tokens that a text is cut to.
+        max_length: tokens that a text is cut to, or that a window of it has.
         recipe: how the weights are stored, e.g. "dynamic_wi8_afp32".
         signature: {"inputs": [...], "outputs": [...]}, each {"name", "dtype", "shape"}; None = any size.
         versions: what made the file, package -> version.
         model: the encoder's config.
         description: one line for people.
         pair: whether it answers pairs of texts, and single ones otherwise.
+        span: how answers are looked for, see `kerastx.text.question_windows.SpanSettings`; {} of another task.
         sha256: of the file; set by whoever reads it.
     """
 
@@ -71,6 +72,7 @@ class Manifest:
     model: dict[str, Any] = field(default_factory=dict)
     description: str = ""
     pair: bool = False
+    span: dict[str, Any] = field(default_factory=dict)
     format: str = FORMAT
     version: int = VERSION
     sha256: str = ""
@@ -226,8 +228,8 @@ def _problem(values: dict[str, Any]) -> str:
         return "pair is not true or false"
     if not isinstance(values["max_length"], int) or values["max_length"] < 2:
         return "max_length is not an integer of at least 2"
-    for name in ("signature", "versions", "model"):
-        if not isinstance(values[name], dict):
+    for name in ("signature", "versions", "model", "span"):
+        if not isinstance(values.get(name, {}), dict):
             return f"{name} is not an object"
     for side in ("inputs", "outputs"):
         tensors = values["signature"].get(side)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
+from kerastx.runtime.answers import Answer
 from kerastx.runtime.results import THRESHOLD
 
 # A decision is clear where Keras prefers it by more than this; nearer ones fall either way by rounding.
@@ -23,9 +25,10 @@ class Agreement:
         share: with the same decision: the same label, or the same set of labels.
         clear_texts: number of texts on which Keras prefers its decision by more than `CLEAR_MARGIN`; where any number
             of labels is right, every probability is then at least that far from `THRESHOLD`.
-        clear_share: with the same decision among those; 1 where there are none.
+        clear_share: with the same decision among those, of answers to questions how far they overlap; 1 where there
+            are none.
         mean_drift: mean over texts of the largest change of a probability.
-        unit: what is counted as a text: "texts", or "tokens" where each of them is tagged.
+        unit: what is counted as a text: "texts", "tokens" where each of them is tagged, or "questions".
     """
 
     texts: int
@@ -93,6 +96,42 @@ def decisions(found: np.ndarray, expected: np.ndarray) -> Agreement:
     same = found.argmax(axis=1) == expected.argmax(axis=1)
     clear = np.asarray(ranked[:, -1] - ranked[:, -2] > CLEAR_MARGIN)
     return _agreement(same, clear, found, expected)
+
+
+def same_answers(found: Sequence[Answer], expected: Sequence[Answer]) -> Agreement:
+    """Compare the answers to questions: the decision is the text, and of two texts that overlap a part is the same."""
+    same = np.array([one.text == other.text for one, other in zip(found, expected, strict=True)])
+    clear = np.array([_margin(answer) > CLEAR_MARGIN for answer in expected])
+    shared = np.array([_overlap(one, other) for one, other in zip(found, expected, strict=True)])
+    return Agreement(
+        texts=len(same),
+        share=float(same.mean()),
+        clear_texts=int(clear.sum()),
+        clear_share=float(shared[clear].mean()) if clear.any() else 1.0,
+        mean_drift=float(np.mean([_drift(one, other) for one, other in zip(found, expected, strict=True)])),
+        unit="questions",
+    )
+
+
+def _margin(answer: Answer) -> float:
+    others = [candidate.probability for candidate in answer.candidates[1:]]
+    return answer.probability - max(others, default=0.0)
+
+
+def _overlap(one: Answer, other: Answer) -> float:
+    """Return the F1 of the characters of two parts of the same context; 1 where neither is an answer."""
+    if not one or not other:
+        return float(bool(one) == bool(other))
+    if one.text == other.text:
+        return 1.0
+    shared = max(0, min(one.end, other.end) - max(one.start, other.start))
+    return 2 * shared / (len(one.text) + len(other.text))
+
+
+def _drift(one: Answer, other: Answer) -> float:
+    """Return the largest change of a probability among the candidates that both have."""
+    before = {candidate.text: candidate.probability for candidate in other.candidates}
+    return max((abs(c.probability - before[c.text]) for c in one.candidates if c.text in before), default=1.0)
 
 
 def label_sets(found: np.ndarray, expected: np.ndarray) -> Agreement:

@@ -19,7 +19,7 @@ from kerastx_export.int8_tables import int8_tables
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.signature import signature
 from kerastx_export.tflite_graph import TfliteGraph
-from kerastx_export.trace import write_saved_model
+from kerastx_export.trace import served_model, write_saved_model
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe) -> Manifest:
         model=checkpoint.config.to_dict(),
         description=checkpoint.description or _description(checkpoint),
         pair=checkpoint.pair,
+        span=checkpoint.span.to_dict() if checkpoint.span else {},
     )
 
 
@@ -53,6 +54,7 @@ def _description(checkpoint: Checkpoint) -> str:
         "multi_label": f"any of {len(checkpoint.labels)} labels",
         "regression": "a number",
         "tagging": f"its entities of {len(checkpoint.labels)} kinds",
+        "span": "the part of the second that answers the first",
         "embedding": f"a vector of {checkpoint.config.hidden_dim} numbers",
     }[checkpoint.task]
     return f"{'A pair of texts' if checkpoint.pair else 'Text'} to {answer}."
@@ -72,7 +74,7 @@ class TfliteBuilder:
         path = self.folder / ("saved_model_int8" if is_int8 else "saved_model")
         if path.exists():
             return path
-        model = self.checkpoint.model
+        model = served_model(self.checkpoint)
         try:
             with int8_tables(model) if is_int8 else contextlib.nullcontext():
                 write_saved_model(model, path, task=self.checkpoint.task)
@@ -109,7 +111,7 @@ class OnnxBuilder:
 
     @cached_property
     def _fp32(self) -> onnx.ModelProto:
-        return convert_onnx.convert(self.checkpoint.model, self.checkpoint.task)
+        return convert_onnx.convert(served_model(self.checkpoint), self.checkpoint.task)
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""

@@ -9,19 +9,26 @@ from functools import cached_property
 import numpy as np
 
 from kerastx.analysis.entity_scores import word_tags
+from kerastx.checkpoint.spans import answer_questions
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.checkpoint.tagging import tagged, token_probabilities
 from kerastx.data.labelled import LabelledData
+from kerastx.data.questions import QuestionData
 from kerastx.data.tagged import TaggedData, joined
 from kerastx.errors import DataError
+from kerastx.runtime.answers import Answer
 from kerastx.runtime.entities import TaggedUnits
 from kerastx.runtime.results import OUTPUTS
+from kerastx.text.question_windows import question_windows
 from kerastx.text.tokenizer import Encoding
 from kerastx_export.probe_texts import probe_pairs, probe_texts
 from kerastx_export.signature import output_width
-from kerastx_export.trace import keras_answers
+from kerastx_export.trace import keras_answers, served_model
 
 Tensors = dict[str, np.ndarray]
+# Not answered by a file: what Keras gives to each token, to look up the score of any span.
+KERAS_ONLY = ("start_logits", "end_logits")
+DevRows = LabelledData | TaggedData | QuestionData
 
 _ALONE = 8
 _TOGETHER = 16
@@ -47,22 +54,29 @@ class Comparison:
         targets: the right answers, as `LabelledData` has them but with the labels numbered as the checkpoint does; of
             texts that belong together these themselves, object (N, 2); None where they are not known.
         sentences: tagged ones, of which the texts are; None where there are none.
-        encodings: of the texts, cut to the length of the checkpoint.
-        lengths: of the texts, in tokens.
+        questions: with answers, of which the texts are and, as pairs, the contexts; None where there are none.
+        encodings: of the texts, cut to the length of the checkpoint; of questions all windows.
+        lengths: of the encodings, in tokens.
     """
 
     texts: list[str]
     pairs: list[str] | None
     targets: np.ndarray | None
 
-    def __init__(self, checkpoint: Checkpoint, dev: LabelledData | TaggedData | None = None):
+    def __init__(self, checkpoint: Checkpoint, dev: DevRows | None = None):
         self.task = checkpoint.task
         self._noun = "pair" if checkpoint.pair else "text"
         self.sentences: TaggedData | None = None
+        self.questions: QuestionData | None = None
         if isinstance(dev, TaggedData):
             self.sentences = _checked_sentences(dev, checkpoint)
             self.texts, self.pairs, self.targets = [joined(row.words)[0] for row in dev.sentences], None, None
             self.source = f"{len(dev)} tagged sentences"
+        elif isinstance(dev, QuestionData):
+            self.questions = _checked_questions(dev, checkpoint)
+            self.texts, self.targets = [row.text for row in dev.questions], None
+            self.pairs = [row.context for row in dev.questions]
+            self.source = f"{len(dev)} questions with answers"
         elif dev is None:
             self.texts, self.pairs = probe_pairs() if checkpoint.pair else (probe_texts(), None)
             self.targets = None
@@ -74,9 +88,9 @@ class Comparison:
                 self.texts, self.pairs = [*self.texts, *(self.pairs or ())], None
             self.source = f"{len(dev)} labelled rows"
         self._checkpoint = checkpoint
-        self.encodings = checkpoint.tokenizer.encode_batch(self.texts, self.pairs, max_length=checkpoint.max_length)
+        self.encodings = _encodings(checkpoint, self.texts, self.pairs)
         self.lengths = [len(encoding) for encoding in self.encodings]
-        self._answers = keras_answers(checkpoint.model, checkpoint.task)
+        self._answers = keras_answers(served_model(checkpoint), checkpoint.task)
 
     @cached_property
     def outputs(self) -> Tensors:
@@ -100,6 +114,11 @@ class Comparison:
         tags = self.sentences.tags
         return [word_tags(*row, tags) for row in zip(self.sentences.sentences, tag(self.texts), strict=True)]
 
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """What Keras answers to the questions."""
+        return answer_questions(self._checkpoint, self.texts, self.pairs or ())
+
     def tag(self, texts: list[str]) -> list[TaggedUnits]:
         """Return the units of each text as Keras tags them."""
         return tagged(self._checkpoint, texts)
@@ -109,9 +128,15 @@ class Comparison:
         """Every kind of step that a client may run, with all that Keras answers to it.
 
         Texts alone and together, a short text padded to the longest, and full rows of random tokens of the
-        smallest and largest length that the graph takes.
+        smallest and largest length that the graph takes. For questions the start_logits and
+        end_logits of Keras are there too.
         """
-        return [(probe, self._answers(probe.inputs)) for probe in self._probes()]
+        return [(probe, {**self._answers(probe.inputs), **self._logits(probe.inputs)}) for probe in self._probes()]
+
+    def _logits(self, inputs: Tensors) -> Tensors:
+        if self.task != "span":
+            return {}
+        return {name: np.asarray(value) for name, value in self._checkpoint.model.predict_on_batch(inputs).items()}
 
     def _probes(self) -> list[Probe]:
         tokenizer, max_length = self._checkpoint.tokenizer, self._checkpoint.max_length
@@ -160,12 +185,27 @@ def _checked_sentences(dev: TaggedData, checkpoint: Checkpoint) -> TaggedData:
     return TaggedData(dev.sentences, checkpoint.labels)
 
 
+def _encodings(checkpoint: Checkpoint, texts: list[str], pairs: list[str] | None) -> list[Encoding]:
+    if checkpoint.span is None:
+        return checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
+    sizes = {"max_length": checkpoint.max_length, "stride": checkpoint.span.stride}
+    return [window.encoding for _, _, window in question_windows(checkpoint.tokenizer, texts, pairs or (), **sizes)]
+
+
+def _checked_questions(dev: QuestionData, checkpoint: Checkpoint) -> QuestionData:
+    if checkpoint.task != "span":
+        raise DataError(f"the rows are questions about contexts, the model is for {checkpoint.task}")
+    return dev
+
+
 def _targets(dev: LabelledData, checkpoint: Checkpoint) -> np.ndarray | None:
     """Return the right answers to labelled rows, after checking that the rows are of the checkpoint's kind."""
     if not len(dev.texts):
         raise DataError("there are no labelled rows to compare on")
     if checkpoint.task == "tagging":
         raise DataError("the rows are labelled texts, the model finds entities in tagged sentences")
+    if checkpoint.task == "span":
+        raise DataError("the rows are labelled texts, the model answers questions about contexts")
     if checkpoint.pair and dev.pairs is None:
         raise DataError("the rows are single texts, the model answers pairs; name the column of the second text")
     if checkpoint.task == "embedding":  # a vector is neither right nor wrong, the similarity of two is

@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.data.labelled import LabelledData
-from kerastx.data.tagged import TaggedData
 from kerastx.runtime.engines import open_engine
 from kerastx.runtime.session import load
 from kerastx_export import constants, environment, gate, parity
 from kerastx_export.builder import BUILDERS, Graph, OnnxBuilder, TfliteBuilder
-from kerastx_export.comparison import Comparison
+from kerastx_export.comparison import Comparison, DevRows
 from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
@@ -33,15 +31,15 @@ def export_checkpoint(
     *,
     formats: Sequence[str] = ("tflite", "onnx"),
     recipe: str = "dynamic_wi8_afp32",
-    dev: LabelledData | TaggedData | None = None,
+    dev: DevRows | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Write a model as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
 
     Args:
-        checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding or
-            tagging.
+        checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding,
+            tagging or span.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.

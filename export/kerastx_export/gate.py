@@ -58,8 +58,8 @@ def check_differences(recipe: Recipe, differences: Sequence[Difference]) -> None
 def _check_decisions(recipe: Recipe, agreement: Agreement) -> None:
     if agreement.clear_share < recipe.min_agreement:
         raise ExportError(
-            f"{recipe.name}: decides like Keras on {agreement.clear_share:.1%} of {agreement.clear_texts} texts "
-            f"with a clear decision; at least {recipe.min_agreement:.0%} is asked for"
+            f"{recipe.name}: decides like Keras on {agreement.clear_share:.1%} of {agreement.clear_texts} "
+            f"{agreement.unit} with a clear decision; at least {recipe.min_agreement:.0%} is asked for"
         )
     if not agreement.mean_drift <= MAX_MEAN_DRIFT:  # NaN too
         raise ExportError(

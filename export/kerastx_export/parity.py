@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kerastx.layers.span_logits import NO_SPAN
 from kerastx.runtime.engines import Engine
+from kerastx.runtime.results import INTEGER_OUTPUTS
 from kerastx.runtime.session import Session
-from kerastx_export.agreement import AnyAgreement, agreement
-from kerastx_export.comparison import Comparison
-from kerastx_export.scoring import Score, entity_score, scores
+from kerastx_export.agreement import AnyAgreement, agreement, same_answers
+from kerastx_export.comparison import KERAS_ONLY, Comparison
+from kerastx_export.scoring import Score, answer_scores, entity_score, scores
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def measure(session: Session, comparison: Comparison) -> Parity:
     """Run an opened file in its own runtime and compare it with Keras."""
     if comparison.task == "tagging":
         return _tagging(session, comparison)
+    if comparison.task == "span":
+        return _questions(session, comparison)
     found, expected = session.predict(comparison.texts, comparison.pairs), comparison.outputs
     scored: list[Score] = []
     if comparison.targets is not None:
@@ -73,23 +77,53 @@ def _tagging(session: Session, comparison: Comparison) -> Parity:
     )
 
 
+def _questions(session: Session, comparison: Comparison) -> Parity:
+    found = session.answer(comparison.texts, comparison.pairs or ())
+    scored: list[Score] = []
+    if comparison.questions is not None:
+        texts = [[answer.text for answer in side] for side in (found, comparison.answers)]
+        scored = answer_scores(comparison.questions, *texts)
+    return Parity(
+        differences=largest_differences(session.engine, comparison),
+        agreement=same_answers(found, comparison.answers),
+        scores=scored,
+    )
+
+
 def largest_differences(engine: Engine, comparison: Comparison) -> list[Difference]:
     """Return the largest difference of each output over all steps; infinite where graph or Keras answers NaN."""
-    names = list(comparison.steps[0][1])
+    names = [name for name in comparison.steps[0][1] if name not in (*INTEGER_OUTPUTS, *KERAS_ONLY)]
     worst = {name: Difference(name, -1.0, "", _scale(name, comparison)) for name in names}
     for probe, expected in comparison.steps:
         found = engine.run(probe.inputs)
         for name in names:
             value = _distance(found[name], expected[name])
+            if name == "scores":
+                value = max(value, _span_distance(found, expected))
             if value > worst[name].value:
                 worst[name] = Difference(name, value, probe.name, worst[name].scale)
     return list(worst.values())
 
 
 def _scale(name: str, comparison: Comparison) -> float:
-    if name != "score":
+    if name not in ("score", "scores", "null_score"):
         return 1.0
-    return max(1.0, *(float(np.nanmax(np.abs(expected[name]))) for _, expected in comparison.steps))
+    sizes = [np.abs(expected[name][expected[name] > NO_SPAN]) for _, expected in comparison.steps]
+    return max(1.0, *(float(np.nanmax(size)) for size in sizes if size.size))
+
+
+def _span_distance(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
+    """Return how far the scores of spans are from those that Keras gives to the same spans: of equal ones any is right.
+
+    Infinite for a span that no text has.
+    """
+    rows, places = np.nonzero(found["scores"] > NO_SPAN)
+    starts, ends = found["starts"][rows, places], found["ends"][rows, places]
+    length = expected["start_logits"].shape[1]
+    if not ((starts >= 0) & (starts <= ends) & (ends < length)).all():
+        return math.inf
+    scores = expected["start_logits"][rows, starts] + expected["end_logits"][rows, ends]
+    return float(np.abs(found["scores"][rows, places] - scores).max(initial=0.0))
 
 
 def _distance(found: np.ndarray, expected: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastx.runtime.results import OUTPUTS, THRESHOLD
+from kerastx.runtime.results import INTEGER_OUTPUTS, OUTPUTS, THRESHOLD
 from kerastx_export.agreement import CLEAR_MARGIN, Agreement, AnyAgreement, Correlation
 from kerastx_export.gate import MAX_SCORE_DIFFERENCE, MIN_MEAN_COSINE
 from kerastx_export.parity import Difference, Parity
@@ -23,6 +23,8 @@ _METRICS = {
     "spearman": "Spearman correlation",
     "recall_at_1": "recall at 1",
     "entity_f1": "entity F1",
+    "answer_f1": "answer F1",
+    "exact_match": "exact match",
 }
 
 
@@ -221,13 +223,14 @@ def _plain_table(rows: list[list[str]]) -> str:
 
 def _tolerance(recipe: Recipe, task: str) -> str:
     if recipe.tolerance is not None:
-        names = " and ".join(OUTPUTS[task]).capitalize()
-        of_its_size = ", of the largest score where that is above 1" if task == "regression" else ""
+        names = " and ".join(name for name in OUTPUTS[task] if name not in INTEGER_OUTPUTS).capitalize()
+        of_its_size = ", of the largest score where that is above 1" if task in ("regression", "span") else ""
         return f"{names} may differ by at most {recipe.tolerance:g}{of_its_size}."
     kept = {
         "classification": f"it decides like Keras on at least {recipe.min_agreement:.0%} of the texts with a clear "
         "decision",
         "tagging": f"it decides like Keras on at least {recipe.min_agreement:.0%} of the tokens with a clear decision",
+        "span": f"its answers overlap with those of Keras by at least {recipe.min_agreement:.0%} where these are clear",
         "multi_label": f"it gives the labels of Keras to at least {recipe.min_agreement:.0%} of the texts of which "
         f"every probability is at least {CLEAR_MARGIN} from {THRESHOLD}",
         "regression": f"its scores are on average at most {MAX_SCORE_DIFFERENCE} standard deviations from those of "

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerastx.analysis.entity_scores import entity_counts
+from kerastx.analysis.question_scores import score_rows
 from kerastx.analysis.scoring import cosines, retrieval_ranks
+from kerastx.data.questions import QuestionData
 from kerastx.data.tagged import TaggedData
 from kerastx.runtime.results import THRESHOLD
 
@@ -30,8 +32,7 @@ class Score:
         rows: number of them.
         keras, file: the metric: accuracy, or of -1 to 1.
         interval: 95 % interval of file - keras, rows paired.
-        metric: "accuracy", "f1", "micro_f1", "spearman", "recall_at_1" or
-            "entity_f1".
+        metric: "accuracy", "f1", "micro_f1", "spearman", "recall_at_1", "entity_f1", "answer_f1" or "exact_match".
     """
 
     rows: int
@@ -102,6 +103,19 @@ def _entity_f1(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray) ->
     """Return F1 of sentences: answers int (N, 2), right and given entities; targets int (N,), wanted ones."""
     right, total = weights @ answers[:, 0], weights @ (answers[:, 1] + targets)
     return np.where(total > 0, 2 * right / np.maximum(total, 1), 0.0)
+
+
+def answer_scores(questions: QuestionData, file: Sequence[str], keras: Sequence[str]) -> list[Score]:
+    """Compare F1 and exact match of the answers that file and Keras give to questions."""
+    sides = score_rows(questions, file), score_rows(questions, keras)
+    return [
+        _bootstrapped(name, _mean, (sides[0][:, column], sides[1][:, column]), np.zeros(len(questions)))
+        for name, column in (("answer_f1", 1), ("exact_match", 0))
+    ]
+
+
+def _mean(answers: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return weights @ answers / weights.sum(axis=1)
 
 
 def accuracy_score(file_ids: np.ndarray, keras_ids: np.ndarray, label_ids: np.ndarray) -> Score:

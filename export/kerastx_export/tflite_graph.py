@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any
 
@@ -43,6 +44,29 @@ class TfliteGraph:
         names = {item.tensorIndex: _text(item.name) for item in [*entry.inputs, *entry.outputs]}
         return [names[index] for index in graph.inputs], [names[index] for index in graph.outputs]
 
+    def with_shared_buffers(self) -> bytes:
+        """Return the packed graph with equal constants stored once, whichever signatures use them."""
+        first: dict[bytes, int] = {}
+        for number, buffer in enumerate(self.model.buffers):
+            if number and _has_data(buffer):
+                first.setdefault(hashlib.sha256(bytes(buffer.data)).digest(), number)
+        for graph in self.model.subgraphs:
+            for tensor in graph.tensors:
+                buffer = self.model.buffers[tensor.buffer]
+                if _has_data(buffer):
+                    tensor.buffer = first[hashlib.sha256(bytes(buffer.data)).digest()]
+        used = {tensor.buffer for graph in self.model.subgraphs for tensor in graph.tensors}
+        used |= {entry.buffer for entry in self.model.metadata or []}
+        for number, buffer in enumerate(self.model.buffers):
+            if number not in used:
+                buffer.data = None
+        return self._packed()
+
+    def _packed(self) -> bytes:
+        builder = _AlignedBuilder(1024)
+        builder.Finish(self.model.Pack(builder), file_identifier=_IDENTIFIER)
+        return bytes(builder.Output())
+
     def with_metadata(self, name: str, data: bytes, *, description: str) -> bytes:
         """Return the packed graph with one more named metadata buffer and another description."""
         buffer = schema.BufferT()
@@ -52,9 +76,7 @@ class TfliteGraph:
         self.model.buffers.append(buffer)
         self.model.metadata = [*(self.model.metadata or []), entry]
         self.model.description = description
-        builder = _AlignedBuilder(1024)
-        builder.Finish(self.model.Pack(builder), file_identifier=_IDENTIFIER)
-        return bytes(builder.Output())
+        return self._packed()
 
 
 class _AlignedBuilder(flatbuffers.Builder):

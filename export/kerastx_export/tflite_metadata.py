@@ -31,6 +31,10 @@ _OUTPUT_NOTES = {
     "probabilities": ("The probability of each label; the labels are in labels.txt.", "label"),
     "score": ("The number that a {text} gets.", "score"),
     "vector": ("The vector of a {text}.", "dimension"),
+    "null_score": ("The score of: no answer here.", "score"),
+    "scores": ("The scores of the best spans of the context, the best first; -5000 where there are no more.", "span"),
+    "starts": ("The number of the first token of each span.", "span"),
+    "ends": ("The number of the last token of each span.", "span"),
 }
 _TAGGING_NOTE = "The probability of each tag of each token: O, then B- and I- of each line of labels.txt."
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from kerastx.checkpoint.store import Checkpoint, in_float32, load_checkpoint
 from kerastx.errors import ExportError
-from kerastx.runtime.results import OUTPUTS
+from kerastx.models.span_extractor import with_search
+from kerastx.runtime.results import INTEGER_OUTPUTS, OUTPUTS
 from kerastx_export.signature import INPUTS
 
 
@@ -35,6 +36,13 @@ def exportable(checkpoint: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
     return in_float32(checkpoint)
 
 
+def served_model(checkpoint: Checkpoint) -> keras.Model:
+    """Return the model whose outputs a file answers: that of questions finds the best spans too."""
+    if checkpoint.span is None:
+        return checkpoint.model
+    return with_search(checkpoint.model, max_answer_tokens=checkpoint.span.max_answer_tokens)
+
+
 def serving_function(model: keras.Model, task: str) -> Callable[..., dict[str, tf.Tensor]]:
     """Return a function of the three inputs that answers the outputs of the task; see `kerastx.runtime.results`.
 
@@ -43,7 +51,10 @@ def serving_function(model: keras.Model, task: str) -> Callable[..., dict[str, t
 
     def serve(token_ids, segment_ids, padding_mask):
         inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
-        outputs = {name: tf.cast(value, tf.float32) for name, value in model(inputs, training=False).items()}
+        outputs = {
+            name: tf.cast(value, tf.int32 if name in INTEGER_OUTPUTS else tf.float32)
+            for name, value in model(inputs, training=False).items()
+        }
         if task in ("classification", "tagging"):
             outputs["probabilities"] = tf.nn.softmax(outputs["logits"])
         elif task == "multi_label":

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from kerastx.artifact import Manifest
 from kerastx.checkpoint.store import Checkpoint
-from kerastx.data.labelled import LabelledData
-from kerastx.data.tagged import TaggedData
 from kerastx.errors import ExportError
 from kerastx.models.config import EncoderConfig
 from kerastx.runtime.session import Session, load
 from kerastx_export import gate, parity
-from kerastx_export.comparison import Comparison
+from kerastx_export.comparison import Comparison, DevRows
 from kerastx_export.parity import Parity
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.report import parity_lines
@@ -53,7 +51,7 @@ def verify(
     path: str | os.PathLike[str],
     checkpoint: Checkpoint | str | os.PathLike[str],
     *,
-    dev: LabelledData | TaggedData | None = None,
+    dev: DevRows | None = None,
 ) -> VerifyResult:
     """Compare an exported file with a checkpoint, as the export did.
 
@@ -91,6 +89,7 @@ def _check_origin(session: Session, checkpoint: Checkpoint) -> None:
         ("pair", manifest.pair, checkpoint.pair),
         ("encoder config", _config(manifest), checkpoint.config),
         ("max_length", manifest.max_length, checkpoint.max_length),
+        ("span", manifest.span, checkpoint.span.to_dict() if checkpoint.span else {}),
         ("tokenizer", manifest.tokenizer, checkpoint.tokenizer.to_json()),
     ):
         if found != expected:

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
+from kerastx.checkpoint.spans import answer_questions
 from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
 from kerastx.checkpoint.tagging import find_entities
 from kerastx.errors import CheckpointError
@@ -89,4 +90,8 @@ def answer(checkpoint: Checkpoint, texts: Any, pairs: Any = None) -> Any:
         if pairs is not None:
             raise ValueError("a tagging checkpoint takes single texts, got pairs.")
         return find_entities(checkpoint, checked_texts(texts))
+    if checkpoint.task == "span":
+        if pairs is None:
+            raise ValueError("this checkpoint answers questions about contexts: give the contexts as pairs.")
+        return answer_questions(checkpoint, checked_texts(texts, "question"), checked_texts(pairs, "context"))
     return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, texts, pairs))

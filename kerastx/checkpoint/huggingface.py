@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from kerastx.checkpoint.huggingface_config import (
     check_masked_lm,
     encoder_config,
+    entity_labels,
     family_named,
     family_of,
     huggingface_config,
@@ -52,7 +53,8 @@ def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> C
 
     Args:
         folder: with config.json, model.safetensors (or its shards) and tokenizer.json, vocab.txt or vocab.json.
-        task: "encoder" leaves a head out; by itself the task is that of the head.
+        task: "encoder" leaves a head out; by itself the task is that of the head. Its file does not say whether a
+            model for questions has learned that there may be no answer: `Checkpoint.span` then says that there is one.
 
     Raises:
         CheckpointError: a file is missing or broken, the architecture is another one, or arrays are missing, left
@@ -80,7 +82,10 @@ def _load(folder: Path, values: dict[str, Any], task: str | None) -> Checkpoint:
         count = len(arrays[f"{family.classifier}.weight"])
         if count != (len(labels) or 1):
             raise CheckpointError(f"{family.classifier}.weight has {count} rows, config.json {len(labels) or 1} labels")
-    model = build_model(task, config, labels)
+    if task == "tagging":
+        labels, order = entity_labels(values)
+        _reorder(arrays, family.tagger, order)
+    model = build_model(task, config, labels, tokenizer=tokenizer)
     left_out = _assign(model, _Source(family, config, task, arrays, wrong, outside))
     return Checkpoint(
         model=model,
@@ -92,6 +97,13 @@ def _load(folder: Path, values: dict[str, Any], task: str | None) -> Checkpoint:
         path=folder,
         left_out=left_out,
     )
+
+
+def _reorder(arrays: dict[str, np.ndarray], head: str, order: list[int]) -> None:
+    """Put the rows of a head into our order; where they are not as many, its shape is complained of later."""
+    for name in (f"{head}.weight", f"{head}.bias"):
+        if name in arrays and len(arrays[name]) == len(order):
+            arrays[name] = arrays[name][order]
 
 
 def _plain_names(

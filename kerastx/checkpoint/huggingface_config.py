@@ -8,6 +8,7 @@ from typing import Any
 from kerastx.checkpoint.huggingface_names import FAMILIES, FAMILY_OF, Family, with_padding
 from kerastx.errors import CheckpointError
 from kerastx.models.config import EncoderConfig
+from kerastx.text.tags import bio_tags
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -22,6 +23,7 @@ PROBLEM_TYPES = {
     "multi_label_classification": "multi_label",
     "regression": "regression",
 }
+_TOKEN_HEADS = {"ForTokenClassification": "tagging", "ForQuestionAnswering": "span"}
 # Ours -> theirs, where DistilBERT has names of its own.
 _SIZES = {
     "vocabulary_size": "vocab_size",
@@ -126,6 +128,9 @@ def task_of(values: dict[str, Any], names: Collection[str], *, sentence_transfor
         if kind is not None and kind not in PROBLEM_TYPES:
             raise CheckpointError(f"problem_type {kind!r} is none of {', '.join(PROBLEM_TYPES)}")
         return PROBLEM_TYPES[kind] if kind else "regression" if len(labels_of(values)) == 1 else "classification"
+    for ending, task in _TOKEN_HEADS.items():
+        if architecture.endswith(ending):
+            return task
     if sentence_transformer:
         return "embedding"
     has_masked_lm = family.masked_lm[2] in names or any(name in family.copies for name in names)
@@ -149,6 +154,23 @@ def labels_of(values: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(names[key]) for key in sorted(names, key=int))
     except ValueError as error:
         raise CheckpointError(f"config.json: id2label has the key {error}, expected numbers") from error
+
+
+def entity_labels(values: dict[str, Any]) -> tuple[tuple[str, ...], list[int]]:
+    """Return the kinds of entities of a model that tags tokens, and for each of our tags the row of its head.
+
+    Raises:
+        CheckpointError: the tags are not O and, for every kind, B- and I-.
+    """
+    names = labels_of(values)
+    labels = tuple(dict.fromkeys(name[2:] for name in names if name[:2] in ("B-", "I-")))
+    tags = bio_tags(labels)
+    if not labels or sorted(names) != sorted(tags):
+        raise CheckpointError(
+            f"config.json: expected O, B-X and I-X as id2label, got {', '.join(names[:8])}; the encoder without this "
+            'head loads with task="encoder"'
+        )
+    return labels, [names.index(tag) for tag in tags]
 
 
 def family_named(config: EncoderConfig, task: str, name: str | None = None) -> str:
@@ -208,11 +230,14 @@ def huggingface_config(
         "embedding": "Model",
         "pretraining": "ForPreTraining",
         "masked_lm": "ForMaskedLM",
+        "tagging": "ForTokenClassification",
+        "span": "ForQuestionAnswering",
     }.get(task, "ForSequenceClassification")
-    if task in ("classification", "multi_label", "regression"):
-        names = labels or ("LABEL_0",)
+    if task in ("classification", "multi_label", "regression", "tagging"):
+        names = bio_tags(labels) if task == "tagging" else labels or ("LABEL_0",)
         values["id2label"] = {str(index): name for index, name in enumerate(names)}
         values["label2id"] = {name: index for index, name in enumerate(names)}
+    if task in ("classification", "multi_label", "regression"):
         values["problem_type"] = {ours: theirs for theirs, ours in PROBLEM_TYPES.items()}[task]
     return {
         "architectures": [family.class_prefix + suffix],

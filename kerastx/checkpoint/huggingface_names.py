@@ -66,6 +66,7 @@ class Family:
         copies: arrays that repeat others when weights are tied: name -> name.
         classifier_pooler: the map before the last one of a classification head; "" where it is the encoder's pooler.
         classifier: the last map of a classification head.
+        tagger, span: the heads at every token: a tag for each, and where an answer begins and ends.
         next_sentence: head of the pretraining, "" where there is none.
         left_out: beginnings of names of heads that we have no use for.
         counts_padding: positions begin behind the padding id, as in RoBERTa.
@@ -82,6 +83,8 @@ class Family:
     copies: dict[str, str]
     classifier: str = "classifier"
     classifier_pooler: str = ""
+    tagger: str = "classifier"
+    span: str = "qa_outputs"
     embedding_norm: str = "embeddings.LayerNorm"
     embedding_projection: str = ""
     segments: str = "embeddings.token_type_embeddings.weight"
@@ -254,6 +257,10 @@ def _head_rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
         found.append(Rule("masked_lm_head/bias", (bias,)))
     if task == "pretraining":
         found += _linear("next_sentence_head", family.next_sentence)
+    if task == "tagging":
+        found += _linear("tagger_head", family.tagger)
+    if task == "span":
+        found += _linear("span_head", family.span)
     return found
 
 

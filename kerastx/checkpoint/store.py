@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from kerastx.checkpoint.weights import assign_weights, non_finite_weights, read_arrays, weight_arrays, write_arrays
-from kerastx.errors import CheckpointError
+from kerastx.errors import CheckpointError, DataError
 from kerastx.models.classifier import build_classifier, build_regressor
 from kerastx.models.config import EncoderConfig
 from kerastx.models.encoder import build_encoder
@@ -21,7 +21,9 @@ from kerastx.models.lora import has_lora
 from kerastx.models.masked_lm import build_masked_lm
 from kerastx.models.pretraining import build_pretrainer
 from kerastx.models.sentence_encoder import build_sentence_encoder
+from kerastx.models.span_extractor import build_span_extractor
 from kerastx.models.tagger import build_tagger
+from kerastx.text.question_windows import SpanSettings, context_separator
 from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Tokenizer
 
@@ -29,7 +31,7 @@ FORMAT = "kerastx-checkpoint"
 VERSION = 1
 # Heads that answer for whole texts: one of several labels, any of them, a number.
 TEXT_TASKS = ("classification", "multi_label", "regression")
-TASKS = ("encoder", "pretraining", "masked_lm", "embedding", "tagging", *TEXT_TASKS)
+TASKS = ("encoder", "pretraining", "masked_lm", "embedding", "tagging", "span", *TEXT_TASKS)
 
 
 @dataclass(kw_only=True)
@@ -41,14 +43,15 @@ class Checkpoint:
         tokenizer: whose vocabulary the model was trained with.
         config: of the encoder.
         task: "classification" (one of several labels), "multi_label" (any of them), "regression" (a number),
-            "embedding" (a unit vector), "tagging" (entities), "masked_lm", "pretraining" (masked words and next
-            sentence) or "encoder".
+            "embedding" (a unit vector), "tagging" (entities), "span" (the part of a context that answers a question),
+            "masked_lm", "pretraining" (masked words and next sentence) or "encoder".
         labels: class names in the order of the logits, or types of entities; empty where there are none.
         pair: whether it answers for two texts together.
         max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
         description: a sentence for people.
         path: of the folder that it was loaded from.
         left_out: arrays of a foreign checkpoint's heads that this task has no place for.
+        span: how answers are looked for, of the task "span" and only of it.
     """
 
     model: keras.Model
@@ -61,9 +64,13 @@ class Checkpoint:
     description: str = ""
     path: Path | None = field(default=None)
     left_out: tuple[str, ...] = ()
+    span: SpanSettings | None = None
 
     def __post_init__(self):
         self.labels = tuple(self.labels)
+        if self.task == "span":
+            self.pair = True
+            self.span = self.span or SpanSettings()
         if self.task not in TASKS:
             raise ValueError(f"task must be one of {TASKS}, got {self.task!r}.")
         if self.task == "classification" and len(self.labels) < 2:
@@ -81,13 +88,14 @@ class Checkpoint:
 
         Args:
             texts: a string, or several.
-            pairs: the second text of each, in the same form. A checkpoint with `pair` needs them; one without takes
-                them too, because an imported model does not say whether it was trained on pairs.
+            pairs: the second text of each, in the same form; of a question its context, of any length. A checkpoint
+                with `pair` needs them; one without takes them too, because an imported model does not say whether it
+                was trained on pairs.
 
         Returns:
             `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for a tagging
-            the list of `Entity`s; for masked words the five most probable `MaskedWord`s of each mask. A list of them
-            for several texts.
+            the list of `Entity`s; for a question the `Answer`; for masked words the five most probable `MaskedWord`s of
+            each mask. A list of them for several texts.
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.
@@ -105,14 +113,27 @@ class Checkpoint:
         return save_huggingface(path, self, family=family, force=force)
 
 
-def build_model(task: str, config: EncoderConfig, labels: tuple[str, ...] = ()) -> keras.Model:
-    """Build the model of a task with fresh weights."""
+def build_model(
+    task: str, config: EncoderConfig, labels: tuple[str, ...] = (), *, tokenizer: Tokenizer | None = None
+) -> keras.Model:
+    """Build the model of a task with fresh weights.
+
+    Args:
+        task: see `Checkpoint`.
+        config: of the encoder.
+        labels: see `Checkpoint`.
+        tokenizer: for "span", whose model tells the context from the question by the separators between them.
+    """
     if task not in TASKS:
         raise ValueError(f"task must be one of {TASKS}, got {task!r}.")
     if task in ("classification", "multi_label"):
         return build_classifier(config, num_classes=len(labels))
     if task == "tagging":
         return build_tagger(config, num_tags=len(bio_tags(labels)))
+    if task == "span":
+        if tokenizer is None:
+            raise ValueError("the model of the task span is built for a tokenizer.")
+        return build_span_extractor(config, **context_separator(tokenizer)._asdict())
     builders: dict[str, Callable[[EncoderConfig], keras.Model]] = {
         "encoder": build_encoder,
         "pretraining": build_pretrainer,
@@ -131,7 +152,7 @@ def in_float32(checkpoint: Checkpoint) -> Checkpoint:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        exact = build_model(checkpoint.task, checkpoint.config, checkpoint.labels)
+        exact = build_model(checkpoint.task, checkpoint.config, checkpoint.labels, tokenizer=checkpoint.tokenizer)
     finally:
         keras.config.set_dtype_policy(before)
     assign_weights(exact.weights, weight_arrays(model), source="the trained model")
@@ -205,6 +226,7 @@ def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str
             "pair": checkpoint.pair,
             "max_length": checkpoint.max_length,
             "description": checkpoint.description,
+            **({"span": checkpoint.span.to_dict()} if checkpoint.span else {}),
             "encoder": checkpoint.config.to_dict(),
             "sha256": {"model.safetensors": digest},
             **(extra or {}),
@@ -276,7 +298,7 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
         config = EncoderConfig.from_dict(values["encoder"])
         labels = tuple(values.get("labels", ()))
         checkpoint = Checkpoint(
-            model=build_model(values["task"], config, labels),
+            model=build_model(values["task"], config, labels, tokenizer=tokenizer),
             tokenizer=tokenizer,
             config=config,
             task=values["task"],
@@ -285,8 +307,9 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             max_length=values["max_length"],
             description=values.get("description", ""),
             path=path,
+            span=SpanSettings.from_dict(values["span"]) if values["task"] == "span" else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (DataError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / 'config.json'}: {_reason(error)}") from error
     digest = values.get("sha256", {}).get("model.safetensors")
     arrays = read_arrays(path / "model.safetensors", sha256=digest)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kerastx.cli.finetune_span import span
 from kerastx.cli.finetune_tag import tag
 from kerastx.cli.options import (
     Accumulate,
@@ -51,6 +52,7 @@ Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from 
 """
 
 app.command("tag")(tag)
+app.command("span")(span)
 
 
 @app.callback()
@@ -101,6 +103,9 @@ def finetune(
     ] = None,
     temperature: Annotated[float, typer.Option("--temperature", help="Of the teacher's probabilities.")] = 2.0,
     teacher_weight: Annotated[float, typer.Option("--teacher-weight", min=0, max=1, help="Beside the labels.")] = 0.9,
+    unlabelled: Annotated[
+        Path | None, typer.Option("--unlabelled", help="A text a line, which --teacher judges and it learns from too.")
+    ] = None,
     consistency: Annotated[
         float,
         typer.Option("--consistency", min=0, help="Draw two answers under dropout together so strongly (R-Drop)."),
@@ -168,6 +173,7 @@ def finetune(
             teacher=teacher,
             temperature=temperature,
             teacher_weight=teacher_weight,
+            unlabelled=unlabelled,
             consistency=consistency,
             precision=precision.value,
             accumulate=accumulate,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
+import numpy as np
 
 from kerastx.analysis.scoring import task_scores
 from kerastx.checkpoint.answering import predicted_for
@@ -22,11 +25,12 @@ from kerastx.cli.console import say
 from kerastx.cli.finetune_rows import DEV_FILE, FinetuneRows, check_tells_apart, class_weights, read_rows
 from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
-from kerastx.cli.teacher import load_teacher, teacher_logits
+from kerastx.cli.teacher import load_teacher, taught
 from kerastx.cli.training_request import TrainingRequest
 from kerastx.data.labelled import LabelledData
 from kerastx.data.pipeline import classification_dataset
 from kerastx.data.similarity import similarity_dataset
+from kerastx.data.unlabelled import read_unlabelled
 from kerastx.data.writers import write_labelled
 from kerastx.models.config import with_dropout
 from kerastx.models.lora import add_lora
@@ -53,6 +57,7 @@ class FinetuneRequest(TrainingRequest):
     teacher: str | None = None
     temperature: float = 2.0
     teacher_weight: float = 0.9
+    unlabelled: Path | None = None
     consistency: float = 0.0
     accumulate: int = 1
     length_buckets: bool = True
@@ -82,9 +87,8 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
         count = add_lora(checkpoint.model, rank=request.lora_rank, alpha=request.lora_alpha)
         say(f"LoRA: {count:,} of {checkpoint.model.count_params():,} weights are trained")
     freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
-    log = BatchLog(num_examples=len(rows.train), batch_size=request.batch_size)
     wall, cpu = time.monotonic(), time.process_time()
-    _train(request, rows, checkpoint, log)
+    log = _train(request, rows, checkpoint)
     times = {
         "train_seconds": time.monotonic() - wall - log.dev_seconds,
         "train_cpu_seconds": time.process_time() - cpu - log.dev_cpu_seconds,
@@ -99,16 +103,15 @@ def run_finetuning(request: FinetuneRequest) -> dict[str, float]:
     return {**times, **_scores(checkpoint, rows.train, rows.dev)}
 
 
-def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint, log: BatchLog) -> None:
+def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint) -> BatchLog:
     """Fit the model of `checkpoint` in place."""
     scores = ScoreRange.of(rows.train.targets) if request.task == "regression" else None
-    teacher = None
-    if request.teacher is not None:
-        teacher = load_teacher(request.teacher, rows.train.label_names, pairs=rows.train.pairs is not None)
-    make = functools.partial(_dataset, request, checkpoint=checkpoint, teacher=teacher, scores=scores)
+    make = functools.partial(_dataset, request, checkpoint=checkpoint, scores=scores)
     # Held-out rows weigh the same: by plain accuracy the best pass would be the one that the weights moved least.
     weights = class_weights(request.class_weights, rows.train)
-    batches = make(rows.train, seed=request.seed, weights=weights)
+    train, held_out = _lessons(request, rows, checkpoint)
+    batches = make(*train, seed=request.seed, weights=weights)
+    log = BatchLog(num_examples=len(train.data), batch_size=request.batch_size)
     total = int(batches.cardinality()) * request.epochs // request.accumulate
     distillation = Distillation(temperature=request.temperature, teacher_weight=request.teacher_weight)
     finetune(
@@ -119,14 +122,35 @@ def _train(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint,
         learning_rate=request.learning_rate,
         accumulate=request.accumulate,
         layer_decay=request.layer_decay,
-        distillation=distillation if teacher else None,
+        distillation=None if request.teacher is None else distillation,
         consistency=request.consistency,
-        held_out=None if rows.held_out is None else make(rows.held_out, weights=weights),
+        held_out=None if held_out is None else make(*held_out, weights=weights),
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )
     if scores is not None:
         scores.restore(checkpoint.model)
+    return log
+
+
+class _Lesson(NamedTuple):
+    """Rows, and where there is a teacher what it says of them, float32 (N, C)."""
+
+    data: LabelledData
+    logits: np.ndarray | None = None
+
+
+def _lessons(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoint) -> tuple[_Lesson, _Lesson | None]:
+    """Return what to train on and what to choose the best epoch by."""
+    held_out = rows.held_out
+    if request.teacher is None:
+        return _Lesson(rows.train), None if held_out is None else _Lesson(held_out)
+    teacher = load_teacher(request.teacher, rows.train.label_names, pairs=rows.train.pairs is not None)
+    texts: list[str] = []
+    if request.unlabelled is not None:
+        texts = read_unlabelled(request.unlabelled, checkpoint.tokenizer, max_length=request.max_length)
+    train = _Lesson(*taught(teacher, rows.train, texts))
+    return train, None if held_out is None else _Lesson(*taught(teacher, held_out))
 
 
 def _training_task(request: FinetuneRequest, train: LabelledData) -> str:
@@ -139,6 +163,10 @@ def _check_output(request: FinetuneRequest) -> None:
     check_output(request.output, force=request.force)
     if request.teacher is not None and request.task != "classification":
         raise ValueError("--teacher is for classification; a regression and --multi-label have no teacher yet.")
+    if request.unlabelled is not None and (request.teacher is None or request.pairs):
+        raise ValueError(
+            "--unlabelled are single texts for a --teacher to judge; give one to kerastx finetune classify."
+        )
     if request.consistency and request.dropout_rate == 0:
         raise ValueError(
             "--consistency draws answers under dropout together; without dropout there is nothing to draw."
@@ -168,9 +196,9 @@ def _initial_checkpoint(request: FinetuneRequest, labels: tuple[str, ...]) -> Ch
 def _dataset(
     request: FinetuneRequest,
     data: LabelledData,
+    logits: np.ndarray | None = None,
     *,
     checkpoint: Checkpoint,
-    teacher: Checkpoint | None,
     scores: ScoreRange | None,
     seed: int | None = None,
     weights: dict[str, float] | None = None,
@@ -189,7 +217,7 @@ def _dataset(
         seed=seed,
         length_buckets=request.length_buckets,
         class_weights=weights,
-        teacher_logits=None if teacher is None else teacher_logits(teacher, data),
+        teacher_logits=logits,
         twice=request.consistency > 0,
     )
 

@@ -18,7 +18,7 @@ PairColumn = Annotated[
     str | None, typer.Option("--pair-column", help="Header name of the second text, where two are judged together.")
 ]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Header name of the label [label].")]
-Dev = Annotated[Path | None, typer.Option("--dev", help="Labelled rows (TSV, CSV, JSONL) to score on.")]
+Dev = Annotated[Path | None, typer.Option("--dev", help="Labelled rows (TSV, CSV, JSONL), or questions, to score on.")]
 
 
 class Precisions(StrEnum):

@@ -104,6 +104,17 @@ class LabelledData:
         targets = np.array(_groups(texts, pairs), np.int32)
         return cls(list(texts), [""] * len(targets), (), targets, list(pairs), "positives", _listed(negatives))
 
+    def followed_by(self, other: LabelledData) -> LabelledData:
+        """Return these rows and behind them those of `other`, single texts of the same labels."""
+        if self.task != "classification" or self.label_names != other.label_names or self.pairs or other.pairs:
+            raise ValueError("only single texts with the same labels can follow each other.")
+        return LabelledData(
+            [*self.texts, *other.texts],
+            [*self.labels, *other.labels],
+            self.label_names,
+            np.concatenate([self.targets, other.targets]),
+        )
+
     def subset(self, rows: Iterable[int] | np.ndarray) -> LabelledData:
         """Return the rows with these numbers, in this order; all labels keep their place."""
         chosen = [int(row) for row in rows]

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from kerastx.runtime.results import Answer, Classification, MultiLabel, Regression
+from kerastx.runtime.answers import Answer, Candidate
+from kerastx.runtime.entities import Entity
+from kerastx.runtime.results import Classification, MultiLabel, Regression, Result
 from kerastx.runtime.session import Session, load
 
-__all__ = ["Answer", "Classification", "MultiLabel", "Regression", "Session", "load"]
+__all__ = [
+    "Answer",
+    "Candidate",
+    "Classification",
+    "Entity",
+    "MultiLabel",
+    "Regression",
+    "Result",
+    "Session",
+    "load",
+]

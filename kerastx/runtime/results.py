@@ -8,14 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 # Task -> the outputs of its graph, float32: logits and probabilities (B, C), score (B, 1), vector (B, D); of a tagging
-# probabilities (B, T, C), see `kerastx.runtime.entities`.
+# probabilities (B, T, C), see `kerastx.runtime.entities`; of questions null_score (B, 1), scores (B, K) and, int32,
+# starts and ends (B, K), see `kerastx.runtime.answers`.
 OUTPUTS = {
     "classification": ("logits", "probabilities"),
     "multi_label": ("logits", "probabilities"),
     "regression": ("score",),
     "embedding": ("vector",),
     "tagging": ("probabilities",),
+    "span": ("ends", "null_score", "scores", "starts"),  # sorted, as tf2onnx writes them
 }
+INTEGER_OUTPUTS = ("starts", "ends")
+# Tasks that have no outputs for whole texts: their windows are put together first.
+WINDOWED_TASKS = ("tagging", "span")
 LABEL_TASKS = ("classification", "multi_label")
 # A text has every label that is at least this probable.
 THRESHOLD = 0.5
@@ -56,14 +61,14 @@ class Regression:
     score: float
 
 
-Answer = Classification | MultiLabel | Regression | np.ndarray
+Result = Classification | MultiLabel | Regression | np.ndarray
 
 
-def answers(task: str, labels: Sequence[str], outputs: dict[str, np.ndarray]) -> list[Answer]:
+def answers(task: str, labels: Sequence[str], outputs: dict[str, np.ndarray]) -> list[Result]:
     """Return what a user gets for each row of a model's outputs.
 
     Args:
-        task: a key of `OUTPUTS`, but for "tagging".
+        task: a key of `OUTPUTS`, but for `WINDOWED_TASKS`.
         labels: names of the C classes; not looked at where the task has none.
         outputs: by name: probabilities float (B, C), score float (B, 1) or vector float (B, D).
 
@@ -81,7 +86,7 @@ def answers(task: str, labels: Sequence[str], outputs: dict[str, np.ndarray]) ->
         return [Regression(float(row[0])) for row in outputs["score"]]
     if task == "embedding":
         return [np.array(row, np.float32) for row in outputs["vector"]]
-    known = ", ".join(name for name in OUTPUTS if name != "tagging")
+    known = ", ".join(name for name in OUTPUTS if name not in WINDOWED_TASKS)
     raise ValueError(f"task must be one of {known}, got {task!r}.")
 
 

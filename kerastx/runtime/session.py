@@ -10,10 +10,12 @@ import numpy as np
 
 from kerastx.artifact import Manifest, read_artifact
 from kerastx.errors import ArtifactError, DataError
+from kerastx.runtime.answers import Answer, find_answers
 from kerastx.runtime.engines import Engine, open_engine
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
-from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, Answer, answers
+from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, WINDOWED_TASKS, Result, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
+from kerastx.text.question_windows import SpanSettings, context_separator
 from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Encoding, Tokenizer
 
@@ -44,7 +46,7 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
         engine = open_engine(artifact.content, artifact.engine_format, threads=threads)
     except (ArtifactError, DataError) as error:
         raise ArtifactError(f"{path}: {error}") from error
-    if problem := _mismatch(manifest, engine):
+    if problem := _mismatch(manifest, engine) or _no_settings(manifest, tokenizer):
         raise ArtifactError(f"{path}: {problem}")
     return Session(manifest, tokenizer, engine)
 
@@ -68,6 +70,18 @@ def _mismatch(manifest: Manifest, engine: Engine) -> str:
     return ""
 
 
+def _no_settings(manifest: Manifest, tokenizer: Tokenizer) -> str:
+    """Return what is wrong with how answers are to be looked for, or nothing."""
+    if manifest.task != "span":
+        return ""
+    try:
+        SpanSettings.from_dict(manifest.span)
+        context_separator(tokenizer)
+    except (DataError, ValueError) as error:
+        return str(error)
+    return "" if manifest.pair else "it answers questions, but says that it takes single texts"
+
+
 def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
     if manifest.task == "tagging":
         if shape[2:] != [len(bio_tags(manifest.labels))]:
@@ -77,6 +91,9 @@ def _wrong_width(manifest: Manifest, name: str, shape: list[Any]) -> str:
             return f"there are {len(manifest.labels)} labels and {name} of the shape {shape}"
     elif manifest.labels:
         return f"it has labels, which the task {manifest.task} has not"
+    elif manifest.task == "span":
+        if len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1 or (name == "null_score" and shape[1] != 1):
+            return f"expected a number of spans for each window, got {name} of the shape {shape}"
     elif manifest.task == "regression" and shape[1:] != [1]:
         return f"expected one number for each text, got {name} of the shape {shape}"
     elif len(shape) != 2 or type(shape[1]) is not int or shape[1] < 1:
@@ -111,11 +128,13 @@ class Session:
 
         Args:
             texts: a string, or several.
-            pairs: the second text of each, in the same form; for a file that answers pairs, and only for one.
+            pairs: the second text of each, in the same form; for a file that answers pairs, and only for one. Of a
+                question it is the context.
 
         Returns:
-            By task a `Classification`, a `MultiLabel`, a `Regression`, for "embedding" a float32 (D,) array, or for
-            "tagging" the list of `Entity`s, of texts of any length; a list of them for several texts.
+            By task a `Classification`, a `MultiLabel`, a `Regression`, for "embedding" a float32 (D,) array, for
+            "tagging" the list of `Entity`s, of texts of any length, or for "span" the `Answer` to a question, with a
+            context of any length; a list of them for several texts.
 
         Raises:
             TypeError: anything but strings.
@@ -125,13 +144,19 @@ class Session:
             return self._answers([texts], None if pairs is None else [pairs])[0]
         return self._answers(texts, pairs)
 
-    def _answers(self, texts: Iterable[str], pairs: Iterable[str] | None) -> list[Answer] | list[list[Entity]]:
+    def _answers(
+        self, texts: Iterable[str], pairs: Iterable[str] | None
+    ) -> list[Result] | list[list[Entity]] | list[Answer]:
         if self.manifest.task == "tagging":
             if pairs is not None:
                 raise ValueError("this file answers single texts: it takes no pairs.")
             texts = checked_texts(texts)
             tags = bio_tags(self.labels)
             return [entities_in(text, units, tags) for text, units in zip(texts, self.tag(texts), strict=True)]
+        if self.manifest.task == "span":
+            if pairs is None:
+                raise ValueError("this file answers questions about contexts: give the contexts as pairs.")
+            return self.answer(texts, pairs)
         return answers(self.manifest.task, self.labels, self.predict(texts, pairs))
 
     def tag(self, texts: Iterable[str]) -> list[TaggedUnits]:
@@ -145,6 +170,23 @@ class Session:
             max_length=self.manifest.max_length,
             token_probabilities=self.token_probabilities,
         )
+
+    def answer(self, questions: Iterable[str], contexts: Iterable[str]) -> list[Answer]:
+        """Return the answer to each question, a part of its context; ValueError for another task."""
+        if self.manifest.task != "span":
+            raise ValueError(f"a file for {self.manifest.task} answers no questions.")
+        return find_answers(
+            checked_texts(questions, "question"),
+            checked_texts(contexts, "context"),
+            self.tokenizer,
+            SpanSettings.from_dict(self.manifest.span),
+            max_length=self.manifest.max_length,
+            best_spans=self.best_spans,
+        )
+
+    def best_spans(self, encodings: list[Encoding]) -> dict[str, np.ndarray]:
+        """Return the best spans of each encoding: null_score float32 (N, 1), scores float32, starts, ends int32."""
+        return self._outputs(encodings)
 
     def token_probabilities(self, encodings: list[Encoding]) -> list[np.ndarray]:
         """Return the probabilities of the tags of each token of each encoding, float32 (L, C) each."""
@@ -173,14 +215,21 @@ class Session:
         Raises:
             TypeError, ValueError: see `__call__`.
         """
-        if self.manifest.task == "tagging":
-            raise ValueError("a file that finds entities has no numbers for whole texts; call it, or use tag.")
+        if self.manifest.task in WINDOWED_TASKS:
+            doing, way_out = {
+                "tagging": ("finds entities", "call it, or use tag"),
+                "span": ("answers questions", "call it, or use answer"),
+            }[self.manifest.task]
+            raise ValueError(f"a file that {doing} has no numbers for whole texts; {way_out}.")
         if self.manifest.pair and pairs is None:
             raise ValueError("this file answers pairs of texts: give the second ones as pairs.")
         if pairs is not None and not self.manifest.pair:
             raise ValueError("this file answers single texts: it takes no pairs.")
         texts, pairs = checked_texts(texts), checked_pairs(pairs)
-        encodings = self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length)
+        return self._outputs(self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length))
+
+    def _outputs(self, encodings: list[Encoding]) -> dict[str, np.ndarray]:
+        """Return every output of the graph for each encoding, (N, ...)."""
         widths = {tensor["name"]: tensor["shape"][1] for tensor in self.manifest.signature["outputs"]}
         results = {name: np.zeros((len(encodings), widths[name]), dtype) for name, dtype in self.engine.outputs.items()}
         for rows in _steps([len(encoding) for encoding in encodings]):

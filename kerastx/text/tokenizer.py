@@ -155,6 +155,11 @@ class Tokenizer:
         write_text(target, self.to_json())
 
     @property
+    def backend(self) -> tokenizers.Tokenizer:
+        """What cuts texts; not to be changed."""
+        return self._backend
+
+    @property
     def vocabulary_size(self) -> int:
         return len(self._tokens)
 

@@ -6,7 +6,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -102,6 +102,32 @@ class StopOnNaN(keras.callbacks.Callback):
             step = self.batch // batches_per_step(self.model) + 1
             raise TrainingStoppedError(f"the loss is not finite at step {step}{self.explain(self.batch)}; {WAY_OUT}")
         self.batch += 1
+
+
+class MeanAccuracy(keras.callbacks.Callback):
+    """Add `accuracy`, and `val_accuracy`, of a model with several outputs to the logs: the mean of theirs.
+
+    Args:
+        outputs: their names; of a single one Keras logs the accuracy by itself.
+    """
+
+    def __init__(self, outputs: Iterable[str]):
+        super().__init__()
+        self.outputs = tuple(outputs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._add(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._add(logs)
+
+    def _add(self, logs):
+        if logs is None or len(self.outputs) < 2:
+            return
+        for prefix in ("", "val_"):
+            values = [logs.get(f"{prefix}{output}_accuracy") for output in self.outputs]
+            if None not in values:
+                logs[f"{prefix}accuracy"] = sum(values) / len(values)
 
 
 class Throughput(keras.callbacks.Callback):

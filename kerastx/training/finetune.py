@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastx.training.callbacks import StopOnNaN
+from kerastx.training.callbacks import MeanAccuracy, StopOnNaN
 from kerastx.training.consistency import Consistency
 from kerastx.training.layer_decay import layer_scales
 from kerastx.training.losses import BinaryCrossEntropy, Distillation, cross_entropy
@@ -26,6 +26,7 @@ WATCHED = {
     "positives": ("val_loss", "min"),
     "triplets": ("val_loss", "min"),
     "tagging": ("val_loss", "min"),
+    "span": ("val_accuracy", "max"),
 }
 
 
@@ -51,7 +52,7 @@ def finetune(
         dataset: finite tf.data of (inputs, targets) or (inputs, targets, sample weights), with a known cardinality;
             see `classification_dataset`.
         task: "classification", "multi_label" or "regression"; of sentence vectors "embedding" (rated pairs),
-            "positives" (texts that belong together) or "triplets" (and a third that does not).
+            "positives" (texts that belong together) or "triplets" (and a third that does not); "tagging"; "span".
         epochs: passes over it, at most.
         learning_rate: peak of the schedule.
         accumulate: batches that make one update; what is left at the end and fills none is not learned from.
@@ -68,13 +69,14 @@ def finetune(
     if accumulate > batches:
         raise ValueError(f"accumulate must be at most the {batches} batches of the training, got {accumulate}.")
     scales = None if layer_decay == 1.0 else layer_scales(model, layer_decay)
-    output, loss, metrics = _loss_and_metrics(task, distillation)
+    losses, metrics = _losses_and_metrics(task, distillation)
     if consistency:
-        loss = Consistency(loss, task=task, weight=consistency)
+        losses = {output: Consistency(loss, task=task, weight=consistency) for output, loss in losses.items()}
     model.compile(
         adamw(learning_rate, batches // accumulate, accumulate=accumulate, scales=scales),
-        loss={output: loss},
-        weighted_metrics={output: metrics},
+        loss=losses,
+        loss_weights={output: 1 / len(losses) for output in losses},
+        weighted_metrics=metrics,
         jit_compile=False,
     )
     # With its variables there already, TensorFlow traces the step once; otherwise twice, which takes seconds.
@@ -84,7 +86,7 @@ def finetune(
         dataset,
         epochs=epochs,
         validation_data=held_out,
-        callbacks=[StopOnNaN(), *callbacks, *watch],
+        callbacks=[StopOnNaN(), MeanAccuracy(losses), *callbacks, *watch],
         verbose=0,
         shuffle=False,  # the dataset is shuffled already
     )
@@ -97,18 +99,22 @@ def _keep_best(task: str, patience: int) -> keras.callbacks.EarlyStopping:
     return keras.callbacks.EarlyStopping(monitor=name, mode=mode, patience=patience, restore_best_weights=True)
 
 
-def _loss_and_metrics(task: str, distillation: Distillation | None) -> tuple[str, Any, list[Any]]:
+def _losses_and_metrics(task: str, distillation: Distillation | None) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Return loss and metrics by output; the loss of several outputs is their mean."""
     if task == "embedding":
-        return "vector", CoSent(), []
+        return {"vector": CoSent()}, {"vector": []}
     if task in ("positives", "triplets"):
-        return "vector", InBatchNegatives(texts=2 if task == "positives" else 3), []
+        return {"vector": InBatchNegatives(texts=2 if task == "positives" else 3)}, {"vector": []}
     if task == "regression":
-        return "score", keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"), []
+        return {"score": keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")}, {"score": []}
     if task == "multi_label":
-        return "logits", BinaryCrossEntropy(), [LabelAccuracy()]
+        return {"logits": BinaryCrossEntropy()}, {"logits": [LabelAccuracy()]}
+    if task == "span":
+        outputs = ("start_logits", "end_logits")
+        return {name: cross_entropy() for name in outputs}, {name: [Accuracy()] for name in outputs}
     if distillation is not None:
-        return "logits", distillation, [TargetAccuracy()]
-    return "logits", cross_entropy(), [Accuracy()]
+        return {"logits": distillation}, {"logits": [TargetAccuracy()]}
+    return {"logits": cross_entropy()}, {"logits": [Accuracy()]}
 
 
 @dataclass(frozen=True)

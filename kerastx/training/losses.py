@@ -39,7 +39,7 @@ def sparse_cross_entropy(labels, logits):
 
 def flattened(labels, logits):
     """Return labels as int32 (N,) and logits as (N, V)."""
-    return ops.reshape(ops.cast(labels, "int32"), (-1,)), ops.reshape(logits, (-1, logits.shape[-1]))
+    return ops.reshape(ops.cast(labels, "int32"), (-1,)), ops.reshape(logits, (-1, ops.shape(logits)[-1]))
 
 
 def largest(logits):

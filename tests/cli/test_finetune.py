@@ -258,6 +258,21 @@ def test_a_student_learns_from_its_teacher(tmp_path, capsys, letters):
     assert result(capsys)["accuracy"] == 1.0
 
 
+def test_a_student_learns_from_texts_that_only_the_teacher_knows(tmp_path, capsys, letters):
+    """Its own rows are two; what early and late letters are stands in texts without labels."""
+    rows = letter_rows()
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(text for text, _ in rows) + "\n\n", encoding="utf-8")
+    dev = write_rows(tmp_path / "dev.tsv", rows)
+    few = write_rows(tmp_path / "few.tsv", rows[:2])
+    accuracies = []
+    for more in ([], ["--teacher", letters[0], "--unlabelled", texts]):
+        output = tmp_path / f"student-{len(more)}"
+        finetune("classify", "--train", few, "--dev", dev, "--epochs", 6, "--output", output, "--json", *more)
+        accuracies.append(result(capsys)["accuracy"])
+    assert accuracies[1] == 1.0 > accuracies[0]
+
+
 def test_a_teacher_of_other_labels(tmp_path, capsys, letters):
     other = write_rows(tmp_path / "other.tsv", [(text, label.upper()) for text, label in letter_rows(40)])
     code, line = error(capsys, "classify", "--train", other, "--teacher", letters[0], "--output", tmp_path / "student")
@@ -322,6 +337,7 @@ def test_class_weights_move_the_decision(tmp_path, capsys):
         (["--class-weights", "early=0,late=0"], 1, "expected a weight above 0 for some label, got 0 for all"),
         (["--regression", "--class-weights", "balanced"], 1, "expected a number, got 'late'"),
         (["--multi-label", "--teacher", "x"], 2, "--teacher is for classification"),
+        (["--unlabelled", "texts.txt"], 2, "--unlabelled are single texts for a --teacher to judge"),
         (["--freeze", "1", "--lora-rank", "2"], 2, "--lora-rank freezes the encoder already"),
         (["--layer-decay", "1.5"], 2, "the layer decay must be in (0, 1], got 1.5"),
         (["--freeze", "9"], 2, "expected 0 to 2 frozen encoder blocks, got 9"),

@@ -48,6 +48,10 @@ ROBERTA = {
 }
 THREE = {"id2label": {0: "bad", 1: "fair", 2: "good"}, "label2id": {"bad": 0, "fair": 1, "good": 2}}
 
+# In another order than ours.
+TAGS = ["B-X", "I-Y", "O", "I-X", "B-Y"]
+TAGGED = {"id2label": dict(enumerate(TAGS)), "label2id": {tag: number for number, tag in enumerate(TAGS)}}
+
 # folder -> (class, config)
 MODELS = {
     "bert-model": ("BertModel", {**SIZES, **POSITIONS}),
@@ -71,6 +75,16 @@ MODELS = {
     "electra-classifier": ("ElectraForSequenceClassification", {**SIZES, **POSITIONS, **THREE, "embedding_size": 16}),
     "albert-model": ("AlbertModel", {**SIZES, **POSITIONS, **NARROW, "num_hidden_layers": 3}),
     "albert-masked-lm": ("AlbertForMaskedLM", {**SIZES, **POSITIONS, **NARROW}),
+    "bert-tagger": ("BertForTokenClassification", {**SIZES, **POSITIONS, **TAGGED}),
+    "distilbert-tagger": ("DistilBertForTokenClassification", {**DISTILBERT, **TAGGED}),
+    "roberta-tagger": ("RobertaForTokenClassification", {**ROBERTA, **TAGGED}),
+    "electra-tagger": ("ElectraForTokenClassification", {**SIZES, **POSITIONS, **NARROW, **TAGGED}),
+    "albert-tagger": ("AlbertForTokenClassification", {**SIZES, **POSITIONS, **NARROW, **TAGGED}),
+    "bert-questions": ("BertForQuestionAnswering", {**SIZES, **POSITIONS}),
+    "distilbert-questions": ("DistilBertForQuestionAnswering", DISTILBERT),
+    "roberta-questions": ("RobertaForQuestionAnswering", ROBERTA),
+    "electra-questions": ("ElectraForQuestionAnswering", {**SIZES, **POSITIONS, **NARROW}),
+    "albert-questions": ("AlbertForQuestionAnswering", {**SIZES, **POSITIONS, **NARROW}),
     "albert-classifier": ("AlbertForSequenceClassification", {**SIZES, **POSITIONS, **NARROW, **THREE}),
 }
 # Outputs of transformers that have a counterpart, and the names that the test knows them by.
@@ -79,6 +93,8 @@ OUTPUTS = {
     "pooler_output": "pooled",
     "prediction_logits": "masked_lm",
     "seq_relationship_logits": "next_sentence",
+    "start_logits": "start_logits",
+    "end_logits": "end_logits",
 }
 
 
@@ -113,6 +129,12 @@ def inputs_of(config: transformers.PretrainedConfig) -> dict[str, np.ndarray]:
     return {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": mask}
 
 
+def with_separators(token_ids: np.ndarray, separator: int, doubled: bool) -> None:
+    """Let the first row have a question and a context of five and four tokens, the second of one and four."""
+    for row, places in ((0, (4, 5, 11) if doubled else (5, 11)), (1, (1, 2, 6) if doubled else (2, 6))):
+        token_ids[row, list(places)] = separator
+
+
 def make(name: str, folder: Path) -> None:
     class_name, values = MODELS[name]
     model_class = getattr(transformers, class_name)
@@ -125,6 +147,8 @@ def make(name: str, folder: Path) -> None:
     backend = byte_pairs() if name.startswith("roberta") else wordpiece()
     backend.save(str(folder / "tokenizer.json"))
     inputs = inputs_of(model.config)
+    if name.endswith("questions"):
+        with_separators(inputs["token_ids"], 2 if name.startswith("roberta") else 3, name.startswith("roberta"))
     arguments = {"input_ids": inputs["token_ids"], "attention_mask": inputs["padding_mask"].astype(np.int64)}
     if not name.startswith("distilbert"):
         arguments["token_type_ids"] = inputs["segment_ids"]

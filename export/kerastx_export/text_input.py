@@ -1,0 +1,73 @@
+"""A checkpoint's tokenizer as a TensorFlow function of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import DataError, ExportError
+from kerastx.layers.assemble_tokens import AssembleTokens
+from kerastx.layers.byte_pair import BytePair
+from kerastx.layers.wordpiece import WordPiece
+from kerastx.text.byte_pair_tables import BytePairTables
+from kerastx.text.graph_tables import WordPieceTables
+
+BYTES_PER_TOKEN, SMALLEST_BUDGET = 6, 512
+TEXT_INPUTS = ("text", "pair")
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """The tokenizer of a file that takes text.
+
+    Attributes:
+        names: its inputs, "text" and for pairs "pair": uint8 (B, budget), UTF-8, zeros behind the text.
+        budget: bytes of a text that are read.
+        function: of tensors by these names, to the tensors of `AssembleTokens`.
+        size_bytes: of its tables.
+    """
+
+    names: tuple[str, ...]
+    budget: int
+    function: Callable[..., dict[str, tf.Tensor]]
+    size_bytes: int
+
+    def specs(self, batch: int | None) -> list[tf.TensorSpec]:
+        """Return the inputs for so many texts at once, None for any number."""
+        return [tf.TensorSpec([batch, self.budget], tf.uint8, name=name) for name in self.names]
+
+
+def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInput:
+    """Build the tokenizer of a checkpoint out of tensor operations.
+
+    Args:
+        checkpoint: its tokenizer a WordPiece as BERT has it, or a byte-level BPE as GPT-2 has it.
+        budget: bytes of a text; by default 6 for each token, at least 512.
+
+    Raises:
+        ExportError: the tokenizer is another one.
+    """
+    tokenizer, max_length = checkpoint.tokenizer, checkpoint.max_length
+    size = max(SMALLEST_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
+    # The longer of two texts is cut, so that all tokens of both have to be known.
+    most = size if checkpoint.pair else max_length
+    tables: WordPieceTables | BytePairTables
+    try:
+        if tokenizer.family == "BPE":
+            tables = BytePairTables.of(tokenizer)
+            tokens = BytePair(**vars(tables), max_tokens=most, name="byte_pair")
+        else:
+            tables = WordPieceTables.of(tokenizer)
+            tokens = WordPiece(**vars(tables), max_tokens=most, name="wordpiece")
+    except DataError as error:
+        raise ExportError(f"text cannot be the input of this model: {error}; export with --input ids") from error
+    slots = tokenizer.template.slots(is_pair=checkpoint.pair)
+    assemble = AssembleTokens(slots=slots, max_length=max_length, pad_id=tokenizer.pad_id, name="assemble_tokens")
+
+    def function(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.identity(value) for name, value in assemble(*map(tokens, texts)).items()}
+
+    return TextInput(TEXT_INPUTS[: 1 + checkpoint.pair], size, function, tables.size_bytes)

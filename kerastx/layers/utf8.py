@@ -1,0 +1,47 @@
+"""UTF-8 by tensor operations, and moving values along a text: int32 (B, N) throughout."""
+
+from __future__ import annotations
+
+from keras import ops
+
+_LAST_CODE_POINT = 0x10FFFF
+
+
+def code_points(text):
+    """Return the code point that begins at each byte, 0 inside of one, its bytes, and how far a byte is behind it."""
+    second, third, fourth = (shifted_left(text, step, 128) - 128 for step in (1, 2, 3))
+    two = (text - 192) * 64 + second
+    three = (text - 224) * 4096 + second * 64 + third
+    four = (text - 240) * 262144 + second * 4096 + third * 64 + fourth
+    longer = ops.where(text < 224, two, ops.where(text < 240, three, four))
+    goes_on = (text >= 128) & (text < 192)
+    code = ops.where(text < 128, text, ops.where(goes_on, 0, longer))
+    length = 1 + sum(ops.cast(text >= first, "int32") for first in (192, 224, 240))
+    inside = ops.cast(goes_on, "int32")
+    offset = inside * (1 + shifted_right(inside, 1) * (1 + shifted_right(inside, 2)))
+    return ops.clip(code, 0, _LAST_CODE_POINT), length, offset
+
+
+def shifted_left(values, count: int, fill: int = 0):
+    """Return values[i + count], `fill` behind the last."""
+    return ops.pad(values[:, count:], [[0, 0], [0, min(count, values.shape[1])]], constant_values=fill)
+
+
+def shifted_right(values, count: int, fill: int = 0):
+    """Return values[i - count], `fill` before the first."""
+    return ops.pad(values[:, :-count], [[0, 0], [min(count, values.shape[1]), 0]], constant_values=fill)
+
+
+def with_end(values, end: int, count: int = 1):
+    """Return the values and behind them `end`, `count` times."""
+    return ops.pad(values, [[0, 0], [0, count]], constant_values=end)
+
+
+def from_behind(values):
+    """Return the sum of the values from each place on."""
+    return ops.sum(values, axis=1, keepdims=True) - ops.cumsum(values, axis=1) + values
+
+
+def numbers(count: int):
+    """Return 0, 1, ... count - 1, int32 (1, count)."""
+    return ops.expand_dims(ops.arange(count, dtype="int32"), 0)

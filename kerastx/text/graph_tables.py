@@ -1,0 +1,112 @@
+"""A WordPiece tokenizer as tables of whole numbers, for a model that reads bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from kerastx.errors import DataError
+from kerastx.text.double_array import DoubleArray
+from kerastx.text.special_tokens import CONTINUATION
+from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.unicode_units import PAGE, REMOVED, unicode_units
+
+# Letters of the trie: 0 is none, 1 any character that no token has.
+OTHER = 1
+
+
+@dataclass(frozen=True, eq=False)
+class WordPieceTables:
+    """What `kerastx.layers.wordpiece.WordPiece` looks up.
+
+    A code point c has the units expansions[units[pages[c // 256], c % 256]], each 4 · letter + kind, with the kinds of
+    `kerastx.text.unicode_units`; 0 behind the last.
+
+    Attributes:
+        pages: (4352,), units: (P, 256), expansions: (E, W).
+        check, base: (S,), the tries of the tokens that begin a word (root 1) and of those that go on (root 2), see
+            `DoubleArray`. The base of a state in which a token ends is negative.
+        ids, lengths: (S,), the id and the letters of the token that ends in a state.
+        longest: letters of the longest token.
+        longest_word: longer words are unknown.
+        unknown_id: of [UNK].
+    """
+
+    pages: np.ndarray
+    units: np.ndarray
+    expansions: np.ndarray
+    check: np.ndarray
+    base: np.ndarray
+    ids: np.ndarray
+    lengths: np.ndarray
+    longest: int
+    longest_word: int
+    unknown_id: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the arrays, as they stand in a file."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> WordPieceTables:
+        """Build the tables of a tokenizer.
+
+        Raises:
+            DataError: it is not a WordPiece that normalises and cuts as BERT does.
+        """
+        model = _bert_model(tokenizer)
+        known = unicode_units(tokenizer.backend)
+        words, letters = _words(model["vocab"], known.characters)
+        tries = DoubleArray.build(words, num_roots=2, num_letters=len(letters) + 2)
+        ends = tries.value >= 0
+        return cls(
+            **_unit_tables(known.characters, known.kinds, letters),
+            check=tries.check,
+            base=np.where(ends, -tries.base, tries.base),
+            ids=small(np.maximum(tries.value, 0)),
+            lengths=small(np.where(ends, tries.depth, 0)),
+            longest=int(tries.depth.max()),
+            longest_word=model["max_input_chars_per_word"],
+            unknown_id=tokenizer.unknown_id,
+        )
+
+
+def _bert_model(tokenizer: Tokenizer) -> dict:
+    content = json.loads(tokenizer.to_json())
+    kinds = [(content[part] or {}).get("type") for part in ("model", "normalizer", "pre_tokenizer")]
+    if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
+        raise DataError(f"expected a WordPiece tokenizer with BERT's normalizer and pre-tokenizer, got {kinds}")
+    return content["model"]
+
+
+def _words(vocabulary: dict[str, int], characters: np.ndarray) -> tuple[list[tuple[int, list[int], int]], list[int]]:
+    """Return the tokens that a text can have as (root, letters, id), and the characters of the letters from 2 on."""
+    reachable = set(np.unique(characters).tolist()) - {0}
+    tokens = []
+    for token, number in vocabulary.items():
+        is_continuation = token.startswith(CONTINUATION) and len(token) > len(CONTINUATION)
+        codes = [ord(character) for character in token.removeprefix(CONTINUATION if is_continuation else "")]
+        if codes and reachable.issuperset(codes):
+            tokens.append((int(is_continuation), codes, number))
+    used = sorted({code for _, codes, _ in tokens for code in codes})
+    letter = {code: number for number, code in enumerate(used, OTHER + 1)}
+    return [(root, [letter[code] for code in codes], number) for root, codes, number in tokens], used
+
+
+def _unit_tables(characters: np.ndarray, kinds: np.ndarray, letters: list[int]) -> dict[str, np.ndarray]:
+    letter_of = np.full(int(characters.max()) + 1, OTHER, np.int32)
+    letter_of[letters] = np.arange(OTHER + 1, OTHER + 1 + len(letters))
+    coded = np.where(kinds == REMOVED, 0, 4 * letter_of[characters] + kinds)
+    expansions, which = np.unique(coded, axis=0, return_inverse=True)
+    units, pages = np.unique(which.reshape(-1, PAGE), axis=0, return_inverse=True)
+    return {"pages": small(pages.ravel()), "units": small(units), "expansions": small(expansions)}
+
+
+def small(values: np.ndarray) -> np.ndarray:
+    """Return the values in the smallest dtype of int8, int16 and int32 that holds them."""
+    dtypes = (np.int8, np.int16, np.int32)
+    dtype = next(one for one in dtypes if values.max(initial=0) <= np.iinfo(one).max)
+    return np.ascontiguousarray(values.astype(dtype))

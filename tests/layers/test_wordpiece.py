@@ -1,0 +1,85 @@
+"""Tokens made by tensor operations are those of the `tokenizers` library: ids, and the bytes of each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from layer_contract import array
+from text_backends import TRAINING, VARIED, wordpiece_backend
+
+from kerastx.layers.wordpiece import WordPiece
+from kerastx.text.graph_tables import WordPieceTables
+from kerastx.text.tokenizer import Tokenizer
+
+SIZE, TOKENS = 256, 128
+
+
+def tokenizers_by_name():
+    cased = wordpiece_backend()
+    cased.normalizer = type(cased.normalizer)(lowercase=False, strip_accents=False)
+    return {
+        "uncased": Tokenizer(wordpiece_backend()),
+        "cased": Tokenizer(cased),
+        "trained": Tokenizer.train([*TRAINING, *VARIED] * 3, vocabulary_size=400),
+    }
+
+
+@pytest.fixture(scope="module", params=["uncased", "cased", "trained"])
+def both(request):
+    """A tokenizer and its layer."""
+    tokenizer = tokenizers_by_name()[request.param]
+    return tokenizer, WordPiece(**vars(WordPieceTables.of(tokenizer)), max_tokens=TOKENS)
+
+
+def padded(texts, size=SIZE):
+    rows = np.zeros((len(texts), size), np.uint8)
+    for row, text in zip(rows, texts, strict=True):
+        content = text.encode()
+        row[: len(content)] = np.frombuffer(content, np.uint8)
+    return rows
+
+
+def check_equal(both, texts):
+    tokenizer, layer = both
+    found = {name: array(values) for name, values in layer(padded(texts)).items()}
+    for row, (text, expected) in enumerate(zip(texts, tokenizer.encode_batch(texts), strict=True)):
+        ids, offsets = expected.token_ids[1:-1], expected.offsets[1:-1]
+        assert found["counts"][row, 0] == min(len(ids), TOKENS + 1), text
+        count = min(len(ids), TOKENS)
+        assert found["token_ids"][row].tolist() == [*ids[:count], *[0] * (TOKENS - count)], text
+        byte_of = np.cumsum([0, *(len(character.encode()) for character in text)])
+        spans = np.stack([found["begins"][row], found["ends"][row]], axis=1)
+        assert spans[:count].tolist() == byte_of[offsets[:count]].tolist(), text
+        assert not spans[count:].any()
+
+
+def test_varied_texts_together_and_one_by_one(both):
+    texts = [text for text in VARIED if len(text.encode()) <= SIZE]
+    check_equal(both, texts)
+    for text in texts:
+        check_equal(both, [text])
+
+
+WORDS = [word for text in [*TRAINING, *VARIED] for word in text.split(" ")]
+ANY = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=50),
+    st.lists(st.sampled_from(WORDS), max_size=12).map("".join),
+    st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(ANY.filter(lambda text: len(text.encode()) <= SIZE), min_size=4, max_size=4))
+def test_any_texts(both, texts):
+    check_equal(both, texts)
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 200])
+def test_words_that_are_too_long_are_unknown(both, length):
+    check_equal(both, ["a" * length, "the " + "a" * length + " things", "." * length])
+
+
+def test_bytes_to_the_very_end(both):
+    check_equal(both, ["a" * SIZE, "好" * (SIZE // 3), "a " * (SIZE // 2), " " * SIZE, ""])

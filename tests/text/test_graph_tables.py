@@ -1,0 +1,88 @@
+"""Tries in two arrays hold the words they were built of and no others; tables fit only what they were made for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from text_backends import byte_bpe_backend, wordpiece_backend
+
+from kerastx.errors import DataError
+from kerastx.text.double_array import DEAD, DoubleArray
+from kerastx.text.graph_tables import OTHER, WordPieceTables
+from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.unicode_units import ALONE, LETTER, REMOVED, SPACE, unicode_units
+
+LETTERS = 7
+WORDS = st.dictionaries(
+    st.tuples(st.integers(0, 1), st.lists(st.integers(1, LETTERS - 1), min_size=1, max_size=5).map(tuple)),
+    st.integers(0, 1000),
+    max_size=40,
+)
+
+
+def read(trie, root, letters):
+    """Walk as a reader does; return the number and the letters read, or None."""
+    state = 1 + root
+    for letter in letters:
+        target = trie.base[state] + letter
+        state = target if trie.check[target] == state else DEAD
+    return None if trie.value[state] < 0 else (trie.value[state], trie.depth[state])
+
+
+@settings(max_examples=60, deadline=None)
+@given(words=WORDS, others=WORDS)
+def test_a_trie_holds_its_words_and_no_others(words, others):
+    trie = DoubleArray.build(
+        [(root, letters, number) for (root, letters), number in words.items()], num_roots=2, num_letters=LETTERS
+    )
+    for (root, letters), number in words.items():
+        assert read(trie, root, letters) == (number, len(letters))
+    for root, letters in others.keys() - words.keys():
+        assert read(trie, root, letters) is None
+
+
+def test_nothing_leads_out_of_the_dead_state():
+    trie = DoubleArray.build([(0, (1, 2), 5)], num_roots=2, num_letters=LETTERS)
+    for letter in range(LETTERS):
+        assert trie.check[trie.base[DEAD] + letter] != DEAD
+
+
+def test_what_becomes_of_a_character():
+    known = unicode_units(wordpiece_backend())
+    expected = {
+        "a": [("a", LETTER)],
+        "É": [("e", LETTER)],
+        ",": [(",", ALONE)],
+        "好": [("好", ALONE)],
+        "\t": [(" ", SPACE)],
+        "\u200b": [],
+        "\0": [],
+        "한": [("ᄒ", LETTER), ("ᅡ", LETTER), ("ᆫ", LETTER)],
+    }
+    for character, units in expected.items():
+        code = ord(character)
+        found = zip(known.characters[code], known.kinds[code], strict=True)
+        assert [(chr(one), kind) for one, kind in found if kind != REMOVED] == units
+
+
+def test_a_cased_tokenizer_keeps_case_and_accents():
+    backend = wordpiece_backend()
+    backend.normalizer = type(backend.normalizer)(lowercase=False, strip_accents=False)
+    known = unicode_units(backend)
+    assert [chr(known.characters[ord(one), 0]) for one in "AÉé"] == ["A", "É", "é"]
+
+
+def test_tables_are_small_and_name_what_no_token_has():
+    tables = WordPieceTables.of(Tokenizer(wordpiece_backend()))
+    assert tables.size_bytes < 200_000
+    code = ord("ß")  # in no token of this vocabulary
+    units = tables.units[tables.pages[code // 256], code % 256]
+    assert tables.expansions[units].tolist() == [4 * OTHER + LETTER, *[0] * (tables.expansions.shape[1] - 1)]
+    assert np.abs(tables.base).max() + tables.expansions.max() // 4 < len(tables.check)  # no reader falls off the end
+
+
+def test_another_kind_of_tokenizer():
+    with pytest.raises(DataError, match="expected a WordPiece tokenizer with BERT's normalizer"):
+        WordPieceTables.of(Tokenizer(byte_bpe_backend()))

@@ -69,8 +69,9 @@ def evaluate(
     if json:
         print(json_module.dumps(result))
         return
+    width = max(map(len, result)) + 2
     for name, value in result.items():
-        print(f"{name:<16}{value:.4f}" if isinstance(value, float) else f"{name:<16}{value}")
+        print(f"{name:<{width}}{value:.4f}" if isinstance(value, float) else f"{name:<{width}}{value}")
 
 
 def _opened(source: Path) -> Source:

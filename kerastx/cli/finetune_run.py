@@ -149,6 +149,9 @@ def _lessons(request: FinetuneRequest, rows: FinetuneRows, checkpoint: Checkpoin
     texts: list[str] = []
     if request.unlabelled is not None:
         texts = read_unlabelled(request.unlabelled, checkpoint.tokenizer, max_length=request.max_length)
+        # What scores the model, or chooses its best epoch, is not learned from, whoever judges it.
+        scored = {text for part in (held_out, rows.dev) if part is not None for text in part.texts}
+        texts = [text for text in texts if text not in scored]
     train = _Lesson(*taught(teacher, rows.train, texts))
     return train, None if held_out is None else _Lesson(*taught(teacher, held_out))
 

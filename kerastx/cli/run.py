@@ -94,7 +94,9 @@ def _as_line(row: Row, answer: Any) -> str:
 
     if isinstance(answer, Answer):
         # The context may have thousands of lines; the question says which answer this is.
-        return "\t".join([answer.text.translate(_LINE_ENDS) or "-", f"{answer.probability:.4f}", row[0]])
+        return "\t".join(
+            [answer.text.translate(_LINE_ENDS) or "-", f"{answer.probability:.4f}", row[0].translate(_LINE_ENDS)]
+        )
     if isinstance(answer, list):
         fields = ["; ".join(f"{one.label}: {one.text}".translate(_LINE_ENDS) for one in answer) or "-"]
     elif isinstance(answer, Classification):

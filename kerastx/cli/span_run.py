@@ -95,7 +95,7 @@ def _initial_checkpoint(request: SpanRequest) -> Checkpoint:
 
 def _fit(request: SpanRequest, checkpoint: Checkpoint, train: QuestionData, held_out: QuestionData | None) -> BatchLog:
     sizes = {"batch_size": request.batch_size, "max_length": checkpoint.max_length, "stride": request.stride}
-    batches = span_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)
+    batches = span_dataset(train, checkpoint.tokenizer, seed=request.seed, tell=say, **sizes)
     total = int(batches.cardinality()) * request.epochs
     log = BatchLog(num_examples=int(batches.cardinality()) * request.batch_size, batch_size=request.batch_size)
     finetune(
@@ -105,7 +105,7 @@ def _fit(request: SpanRequest, checkpoint: Checkpoint, train: QuestionData, held
         epochs=request.epochs,
         learning_rate=request.learning_rate,
         layer_decay=request.layer_decay,
-        held_out=None if held_out is None else span_dataset(held_out, checkpoint.tokenizer, **sizes),
+        held_out=None if held_out is None else span_dataset(held_out, checkpoint.tokenizer, tell=say, **sizes),
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )

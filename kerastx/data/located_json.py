@@ -42,6 +42,8 @@ def read_located(file: Path) -> tuple[Any, Lines]:
         return _LocatingDecoder().decode(content), Lines(content)
     except json.JSONDecodeError as error:
         raise DataError(f"{file}:{error.lineno}: expected JSON, got {_what(error, content)}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise DataError(f"{file}: expected JSON, got what Python cannot read: {error}") from None
     except RecursionError:
         raise DataError(f"{file}: expected JSON of a few levels, got lists in lists without end") from None
 

@@ -180,7 +180,7 @@ class _Reader:
         return [question for entry in entries for question in self._guarded(entry, self._of_question, context)]
 
     def _of_question(self, entry: Any, context: str) -> list[Question]:
-        identity = _field(entry, _either(entry, "id", "query_id"), str)
+        identity = _identity(entry)
         text = _field(entry, _either(entry, "question", "query_text"), str)
         _refuse_nul(entry, "question", text)
         given = _field(entry, "answers", list)
@@ -247,6 +247,13 @@ def _field(entry: Any, name: str, kind: type, blamed: Any = None) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise _EntryError(blamed, f'expected {words} as "{name}", got {shown(str(value))}')
     return value
+
+
+def _identity(entry: Any) -> str:
+    """Return the id of a question; some files number them."""
+    name = _either(entry, "id", "query_id")
+    value = entry.get(name) if isinstance(entry, dict) else None
+    return str(value) if type(value) is int else _field(entry, name, str)
 
 
 def _refuse_nul(entry: Any, name: str, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from kerastx.data.pipeline import INPUT_SPECS, LENGTH_MULTIPLE, length_batches
 from kerastx.data.questions import QuestionData
+from kerastx.errors import DataError
 from kerastx.text.question_windows import QuestionWindow, question_windows, tokens_of
 from kerastx.text.tokenizer import Encoding, Tokenizer
 
@@ -33,6 +34,7 @@ def span_dataset(
     max_length: int,
     stride: int,
     seed: int | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> tf.data.Dataset:
     """Return batches of windows with the places of the answer; a window without it is to say "none", at token 0.
 
@@ -43,6 +45,10 @@ def span_dataset(
         max_length: T at most.
         stride: see `SpanSettings`.
         seed: shuffle, anew in every epoch, windows of like length together; without one, in order.
+        tell: called with a line on the questions that are left out, where there are some; see `span_rows`.
+
+    Raises:
+        DataError: no question is left.
 
     Returns:
         A dataset, of known cardinality, of (inputs, targets):
@@ -51,7 +57,12 @@ def span_dataset(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-    rows = span_rows(data, tokenizer, max_length=max_length, stride=stride)
+    rows, left_out = span_rows(data, tokenizer, max_length=max_length, stride=stride)
+    words = f"{left_out:,} of {len(data):,} questions have an answer that no window of {max_length} tokens holds"
+    if not rows:
+        raise DataError(f"{words}; take a larger --max-length, or look at the answers")
+    if left_out and tell is not None:
+        tell(f"{words}: they are left out")
     lengths = np.array([len(row.encoding) for row in rows])
     epochs = itertools.count()
 
@@ -68,19 +79,27 @@ def span_dataset(
     return dataset.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // batch_size))).prefetch(4)
 
 
-def span_rows(data: QuestionData, tokenizer: Tokenizer, *, max_length: int, stride: int) -> list[SpanRow]:
-    """Return the windows of all questions with their answers.
+def span_rows(data: QuestionData, tokenizer: Tokenizer, *, max_length: int, stride: int) -> tuple[list[SpanRow], int]:
+    """Return the windows of the questions with their answers, and how many questions are left out.
 
-    Left out is a question whose answer is made of characters that the tokenizer drops.
+    These have an answer that is whole in no window, or is made of characters that the tokenizer drops: with all windows
+    saying "none" they would teach that there is no answer.
     """
     texts, contexts = [question.text for question in data.questions], [question.context for question in data.questions]
+    windows = question_windows(tokenizer, texts, contexts, max_length=max_length, stride=stride)
     rows: list[SpanRow] = []
-    for row, context, window in question_windows(tokenizer, texts, contexts, max_length=max_length, stride=stride):
+    left_out = 0
+    for row, parts in itertools.groupby(windows, key=lambda item: item[0]):
         answer = data.questions[row].located
-        found = None if answer is None else tokens_of(context.offsets, answer.start, answer.end)
-        if answer is None or found is not None:
-            rows.append(SpanRow(window.encoding, *_places(found, window)))
-    return rows
+        found = []
+        for _, context, window in parts:
+            tokens = None if answer is None else tokens_of(context.offsets, answer.start, answer.end)
+            found.append(SpanRow(window.encoding, *_places(tokens, window)))
+        if answer is None or any(one.end for one in found):
+            rows += found
+        else:
+            left_out += 1
+    return rows, left_out
 
 
 def _places(found: tuple[int, int] | None, window: QuestionWindow) -> tuple[int, int]:

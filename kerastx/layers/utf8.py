@@ -5,20 +5,30 @@ from __future__ import annotations
 from keras import ops
 
 _LAST_CODE_POINT = 0x10FFFF
+_REPLACEMENT = 0xFFFD
 
 
 def code_points(text):
-    """Return the code point that begins at each byte, 0 inside of one, its bytes, and how far a byte is behind it."""
-    second, third, fourth = (shifted_left(text, step, 128) - 128 for step in (1, 2, 3))
+    """Return the code point that begins at each byte, its bytes, and how far a byte is behind it.
+
+    Inside of a character the code point is 0. Bytes that begin one whose rest is missing stand for U+FFFD; a text that
+    was cut within a character has some.
+    """
+    goes_on = ops.cast((text >= 128) & (text < 192), "int32")
+    second, third, fourth = (shifted_left(text, step) - 128 for step in (1, 2, 3))
     two = (text - 192) * 64 + second
     three = (text - 224) * 4096 + second * 64 + third
     four = (text - 240) * 262144 + second * 4096 + third * 64 + fourth
     longer = ops.where(text < 224, two, ops.where(text < 240, three, four))
-    goes_on = (text >= 128) & (text < 192)
-    code = ops.where(text < 128, text, ops.where(goes_on, 0, longer))
-    length = 1 + sum(ops.cast(text >= first, "int32") for first in (192, 224, 240))
-    inside = ops.cast(goes_on, "int32")
-    offset = inside * (1 + shifted_right(inside, 1) * (1 + shifted_right(inside, 2)))
+    needed = 1 + sum(ops.cast(text >= first, "int32") for first in (192, 224, 240))
+    behind, more, most = (shifted_left(goes_on, step) for step in (1, 2, 3))
+    is_whole = 1 + behind * (1 + more * (1 + most)) >= needed
+    length = ops.where(is_whole, needed, 1)
+    code = ops.where(text < 128, text, ops.where(is_whole, longer, _REPLACEMENT)) * (1 - goes_on)
+    run = goes_on * (1 + shifted_right(goes_on, 1) * (1 + shifted_right(goes_on, 2)))
+    offset = ops.zeros_like(text)
+    for step in (1, 2, 3):
+        offset = ops.where((run == step) & (shifted_right(length, step) > step), step, offset)
     return ops.clip(code, 0, _LAST_CODE_POINT), length, offset
 
 

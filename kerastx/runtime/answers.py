@@ -12,8 +12,9 @@ from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # Different texts that a person gets.
 CANDIDATES = 5
-# Windows that are laid out and run together, so that a context of any length takes bounded memory.
+# Windows that are laid out and run together, and spans of a context that are kept: a long one takes little memory.
 WINDOWS_AT_ONCE = 256
+SPANS_KEPT = 100
 
 # Encodings -> null_score float (N, 1), scores float (N, K), starts and ends int (N, K).
 BestSpans = Callable[[list[Encoding]], dict[str, np.ndarray]]
@@ -27,7 +28,7 @@ class Candidate:
         text: as it stands in the context; "" for no answer.
         start, end: characters; context[start:end] is it.
         probability: among the candidates; they sum to 1.
-        score: the logits of begin and end, added up.
+        score: the logits of begin and end, added up; of no answer less the model's threshold.
     """
 
     text: str
@@ -85,31 +86,35 @@ def find_answers(
     Raises:
         ValueError: there are not as many contexts as questions.
     """
-    found = [_Found() for _ in questions]
+    answers: list[Answer] = []
+    found: dict[int, _Found] = {}
     waiting: list[tuple[int, QuestionWindow]] = []
 
-    def run() -> None:
+    def run(up_to: int) -> None:
         outputs = best_spans([window.encoding for _, window in waiting])
         for place, (row, window) in enumerate(waiting):
             found[row].add(window, {name: values[place] for name, values in outputs.items()})
         waiting.clear()
+        while len(answers) < up_to:  # the questions come in order
+            row = len(answers)
+            answers.append(found.pop(row).answer(contexts[row], settings))
 
     sizes = {"max_length": max_length, "stride": settings.stride}
     for row, parts, window in question_windows(tokenizer, questions, contexts, **sizes):
-        found[row].offsets = parts.offsets
+        found.setdefault(row, _Found(parts.offsets))
         waiting.append((row, window))
         if len(waiting) == WINDOWS_AT_ONCE:
-            run()
+            run(up_to=row)
     if waiting:
-        run()
-    return [one.answer(context, settings) for one, context in zip(found, contexts, strict=True)]
+        run(up_to=len(questions))
+    return answers
 
 
 class _Found:
     """The spans of one context, gathered over its windows."""
 
-    def __init__(self) -> None:
-        self.offsets = np.zeros((0, 2), np.int32)
+    def __init__(self, offsets: np.ndarray) -> None:
+        self.offsets = offsets
         self.null_score = np.inf
         self.spans: dict[tuple[int, int], float] = {}  # tokens of the whole context -> the best score
 
@@ -122,6 +127,11 @@ class _Found:
             if window.first <= start <= end < window.first + window.length:
                 span = start - window.first + window.start, end - window.first + window.start
                 self.spans[span] = max(score, self.spans.get(span, -np.inf))
+        if len(self.spans) > 4 * SPANS_KEPT:
+            self.spans = dict(self._ranked()[:SPANS_KEPT])
+
+    def _ranked(self) -> list[tuple[tuple[int, int], float]]:
+        return sorted(self.spans.items(), key=lambda item: (-item[1], item[0]))
 
     def answer(self, context: str, settings: SpanSettings) -> Answer:
         best = self._different_texts(context)
@@ -129,18 +139,16 @@ class _Found:
         if threshold is None and best:
             candidates = _with_probabilities(best)
             return Answer(*_fields(candidates[0]), tuple(candidates))
-        none = Candidate("", 0, 0, 1.0, self.null_score)
+        none = Candidate("", 0, 0, 1.0, self.null_score - (threshold or 0.0))
         if not best:  # a context without a word
             return Answer(*_fields(none), (none,))
-        candidates = _with_probabilities([*best, none])
-        above = self.null_score - best[0].score
-        chosen = candidates[-1] if above > (threshold or 0.0) else candidates[0]
-        ordered = [chosen, *(one for one in candidates if one is not chosen)]
-        return Answer(*_fields(chosen), tuple(ordered), above)
+        # Sorting keeps a text before "no answer" where both score the same.
+        candidates = sorted(_with_probabilities([*best, none]), key=lambda one: -one.score)
+        return Answer(*_fields(candidates[0]), tuple(candidates), self.null_score - best[0].score)
 
     def _different_texts(self, context: str) -> list[Candidate]:
         best: dict[str, Candidate] = {}
-        for (first, last), score in sorted(self.spans.items(), key=lambda item: (-item[1], item[0])):
+        for (first, last), score in self._ranked():
             start, end = characters_of(context, self.offsets, first, last)
             text = context[start:end]
             if text and text not in best:

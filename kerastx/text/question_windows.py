@@ -14,6 +14,8 @@ from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # A longer question is cut to this share of the window: the context is what holds the answer.
 QUESTION_SHARE = 1 / 3
+# Tokens; every begin is tried with as many ends.
+LONGEST_ANSWER = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class SpanSettings:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+        if self.max_answer_tokens > LONGEST_ANSWER:
+            raise ValueError(f"max_answer_tokens must be at most {LONGEST_ANSWER}, got {self.max_answer_tokens}.")
         threshold = self.no_answer_threshold
         if threshold is not None and (
             not isinstance(threshold, int | float) or isinstance(threshold, bool) or not np.isfinite(threshold)
@@ -149,7 +153,7 @@ class Windows:
     def __call__(self, question: Parts, context: Parts) -> Iterator[QuestionWindow]:
         """Yield the windows of a context, in order; every token of it is in one, the last one ends with it.
 
-        A part of the context of at most half a window's tokens is whole in one of them.
+        A part of the context of at most half of the room that the question leaves is whole in one of them.
         """
         question = Parts(question.token_ids[: self.max_question], question.offsets[: self.max_question])
         room = self._room - len(question.token_ids)

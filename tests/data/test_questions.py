@@ -185,3 +185,10 @@ def test_published_files(real_data):
         for row in data.questions[:200]:
             for one in row.answers:
                 assert one.start < 0 or row.context[one.start : one.end] == one.text
+
+
+def test_ids_may_be_numbers_and_numbers_may_be_too_long(written):
+    assert [row.id for row in read_questions(written(squad(question(7)))).questions] == ["7"]
+    file = written('{"data": [' + "1" * 5000 + "]}")
+    with pytest.raises(DataError, match=f"{file}: expected JSON, got what Python cannot read"):
+        read_questions(file)

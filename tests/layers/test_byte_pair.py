@@ -77,3 +77,13 @@ ANY = st.one_of(
 @given(texts=st.lists(ANY.filter(lambda text: len(text.encode()) <= SIZE), min_size=4, max_size=4))
 def test_any_texts(both, texts):
     check_equal(both, texts)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.binary(max_size=SIZE), min_size=4, max_size=4))
+def test_bytes_that_are_no_text_stay_within_it(both, rows):
+    """A text that is cut within a character, and worse: a client slices what it gave by begins and ends."""
+    given = np.stack([np.frombuffer(row.ljust(SIZE, b"\0"), np.uint8) for row in rows])
+    found = {name: array(values) for name, values in both[1](given).items()}
+    assert (found["begins"] <= found["ends"]).all()
+    assert (found["ends"] <= SIZE).all()

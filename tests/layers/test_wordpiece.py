@@ -83,3 +83,22 @@ def test_words_that_are_too_long_are_unknown(both, length):
 
 def test_bytes_to_the_very_end(both):
     check_equal(both, ["a" * SIZE, "好" * (SIZE // 3), "a " * (SIZE // 2), " " * SIZE, ""])
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.binary(max_size=SIZE), min_size=4, max_size=4))
+def test_bytes_that_are_no_text_stay_within_it(both, rows):
+    """A text that is cut within a character, and worse: a client slices what it gave by begins and ends."""
+    given = np.stack([np.frombuffer(row.ljust(SIZE, b"\0"), np.uint8) for row in rows])
+    found = {name: array(values) for name, values in both[1](given).items()}
+    assert (found["begins"] <= found["ends"]).all()
+    assert (found["ends"] <= SIZE).all()
+
+
+def test_a_character_that_is_cut_is_left_out_as_the_reference_leaves_its_replacement_out(both):
+    tokenizer, layer = both
+    content = ("the things " + "好" * 90).encode()[:SIZE]
+    expected = tokenizer.encode(content.decode("utf-8", "replace")).token_ids[1:-1]
+    found = array(layer(np.frombuffer(content, np.uint8)[None])["token_ids"])[0]
+    assert found[: len(expected)].tolist() == expected.tolist()
+    assert not found[len(expected) :].any()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_backends import byte_bpe_backend, wordpiece_backend
 
-from kerastx.runtime.answers import find_answers
+from kerastx.runtime.answers import _Found, find_answers
 from kerastx.text.question_windows import SpanSettings
 from kerastx.text.tokenizer import Tokenizer
 
@@ -96,7 +98,39 @@ def test_no_answer_is_said_above_the_threshold(threshold, null, text):
         assert answer.no_answer_score == pytest.approx(null - 5.0, abs=1e-5)
         assert {"", "things"} <= {candidate.text for candidate in answer.candidates}
     if not text:
-        assert (answer.start, answer.end, answer.score) == (0, 0, pytest.approx(null))
+        assert (answer.start, answer.end, answer.score) == (0, 0, pytest.approx(null - threshold))
+
+
+def test_the_threshold_counts_in_order_and_probability():
+    found = _Found(np.array([[0, 1], [2, 3]]))
+    found.null_score, found.spans = 2.0, {(0, 0): 5.0, (1, 1): 1.0}
+    for threshold, texts in (
+        (0.0, ["a", "", "b"]),
+        (-4.0, ["", "a", "b"]),
+        (-3.0, ["a", "", "b"]),
+        (9.0, ["a", "b", ""]),
+    ):
+        answer = found.answer("a b", SpanSettings(no_answer_threshold=threshold))
+        assert [one.text for one in answer.candidates] == texts
+        shares = [one.probability for one in answer.candidates]
+        assert shares == sorted(shares, reverse=True)
+        assert answer.no_answer_score == -3.0
+        assert bool(answer) == (answer.no_answer_score <= threshold)
+
+
+def test_only_the_best_spans_of_a_long_context_are_kept():
+    found = _Found(np.stack([np.arange(5000), np.arange(1, 5001)], axis=1))
+    random = np.random.default_rng(4)
+    scores = random.normal(size=5000)
+    for start in range(0, 5000, 20):
+        window = SimpleNamespace(first=3, start=start, length=20)
+        places = np.arange(20) + 3
+        outputs = {"null_score": np.zeros(1), "scores": scores[start : start + 20], "starts": places, "ends": places}
+        found.add(window, outputs)
+    assert len(found.spans) <= 400
+    context = "".join(map(chr, range(0x4E00, 0x4E00 + 5000)))
+    best = [candidate.score for candidate in found.answer(context, SpanSettings()).candidates]
+    assert best == sorted(scores.tolist(), reverse=True)[: len(best)]
 
 
 def test_probabilities_are_a_softmax_over_the_candidates():

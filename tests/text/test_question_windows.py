@@ -147,9 +147,15 @@ def test_a_template_without_separators_is_refused():
 def test_settings_are_checked():
     settings_ = SpanSettings(stride=64, max_answer_tokens=10, no_answer_threshold=0.5)
     assert SpanSettings.from_dict(json.loads(json.dumps(settings_.to_dict()))) == settings_
-    for name, value in (("stride", 0), ("max_answer_tokens", True), ("max_answer_tokens", 1.5)):
+    for name, value in (
+        ("stride", 0),
+        ("max_answer_tokens", True),
+        ("max_answer_tokens", 1.5),
+    ):
         with pytest.raises(ValueError, match=f"{name} must be a positive whole number"):
             SpanSettings(**{name: value})
+    with pytest.raises(ValueError, match="max_answer_tokens must be at most 512, got 513"):
+        SpanSettings(max_answer_tokens=513)
     for value in (float("nan"), "0", True):
         with pytest.raises(ValueError, match="no_answer_threshold must be a finite number or null"):
             SpanSettings(no_answer_threshold=value)

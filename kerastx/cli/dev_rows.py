@@ -39,7 +39,9 @@ def read_dev_rows(
 
     if model.task == "tagging":
         if text_column or pair_column or label_column:
-            raise DataError("columns cannot be named for tagged sentences: the word is the first one, the tag the last")
+            raise DataError(
+                f"{path}: columns cannot be named for tagged sentences: the word is the first one, the tag the last"
+            )
         return with_entities(path, read_tagged(path, labels=model.labels))
     if model.task == "span":
         if text_column or pair_column or label_column:

@@ -37,9 +37,8 @@ def run_tagging(request: TrainingRequest) -> dict[str, float]:
     with precision(resolve_precision(request.precision)):
         checkpoint = _initial_checkpoint(request, train.labels)
     freeze_layers(checkpoint.model, request.freeze, embeddings=request.freeze_embeddings)
-    log = BatchLog(num_examples=len(train), batch_size=request.batch_size)
     started = time.monotonic(), time.process_time()
-    _fit(request, checkpoint, train, held_out, log)
+    log = _fit(request, checkpoint, train, held_out)
     times = {
         "train_seconds": time.monotonic() - started[0] - log.dev_seconds,
         "train_cpu_seconds": time.process_time() - started[1] - log.dev_cpu_seconds,
@@ -75,12 +74,12 @@ def _initial_checkpoint(request: TrainingRequest, labels: tuple[str, ...]) -> Ch
     )
 
 
-def _fit(
-    request: TrainingRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None, log: BatchLog
-) -> None:
+def _fit(request: TrainingRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None) -> BatchLog:
     sizes = {"batch_size": request.batch_size, "max_length": request.max_length}
     batches = tagging_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)
     total = int(batches.cardinality()) * request.epochs
+    # Long sentences are several windows each: there are more rows than sentences.
+    log = BatchLog(num_examples=int(batches.cardinality()) * request.batch_size, batch_size=request.batch_size)
     finetune(
         checkpoint.model,
         batches,
@@ -92,6 +91,7 @@ def _fit(
         patience=request.patience,
         callbacks=[FitProgress("finetune", lambda: total), log],
     )
+    return log
 
 
 def _scores(checkpoint: Checkpoint, dev: TaggedData) -> dict[str, float]:

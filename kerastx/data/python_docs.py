@@ -54,14 +54,8 @@ def docstrings(packages: Collection[str] | None = None) -> Iterator[Docstring]:
     Raises:
         DataError: this Python comes without the source files of its library.
     """
-    root = Path(sysconfig.get_path("stdlib"))
-    names = [path for path in root.iterdir() if packages is None or _package(path.stem) in packages]
-    found = (path.rglob("*.py") if path.is_dir() else [path] for path in names if path.name not in _SKIPPED)
-    files = [file.relative_to(root) for file in itertools.chain.from_iterable(found) if file.suffix == ".py"]
-    files = [file for file in files if not _is_skipped(file)]
-    if not files:
-        raise DataError(f"{root}: holds no source files of the standard library; use a Python that has them")
-    for file in sorted(files):
+    root = library_root()
+    for file in library_files(packages):
         parts = file.with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         tree = _parsed(root / file)
@@ -69,9 +63,30 @@ def docstrings(packages: Collection[str] | None = None) -> Iterator[Docstring]:
             yield from _docstrings(tree, module, module)
 
 
+def library_root() -> Path:
+    """Return the folder of the standard library."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
+def library_files(packages: Collection[str] | None = None) -> list[Path]:
+    """Return the source files of the standard library, or of some of its top-level names, below `library_root`.
+
+    Raises:
+        DataError: this Python comes without them.
+    """
+    root = library_root()
+    names = [path for path in root.iterdir() if packages is None or _package(path.stem) in packages]
+    found = (path.rglob("*.py") if path.is_dir() else [path] for path in names if path.name not in _SKIPPED)
+    files = [file.relative_to(root) for file in itertools.chain.from_iterable(found) if file.suffix == ".py"]
+    files = sorted(file for file in files if not _is_skipped(file))
+    if not files:
+        raise DataError(f"{root}: holds no source files of the standard library; use a Python that has them")
+    return files
+
+
 def topics() -> dict[str, str]:
     """Return the texts of Python's `help()` topics by name."""
-    tree = _parsed(Path(sysconfig.get_path("stdlib"), "pydoc_data", "topics.py"))
+    tree = _parsed(library_root() / "pydoc_data" / "topics.py")
     assignments = [] if tree is None else [node for node in tree.body if isinstance(node, ast.Assign)]
     return ast.literal_eval(assignments[-1].value) if assignments else {}
 
@@ -101,7 +116,7 @@ def write_corpus(path: str | os.PathLike[str]) -> Path:
     for name, text in sorted(topics().items()):
         documents[f"help {name}"] = [_plain(text)]
     content = "".join(f"# {name}\n\n" + "\n\n".join(texts) + "\n\n" for name, texts in documents.items())
-    _write(target, content)
+    write_file(target, content)
     return target
 
 
@@ -117,7 +132,7 @@ def labelled_examples() -> tuple[LabelledData, LabelledData]:
             rows.setdefault(text, label)
     split: tuple[list[str], list[str]] = ([], [])
     for text in rows:
-        split[_hash_percent(text) < DEV_PERCENT].append(text)
+        split[hash_percent(text) < DEV_PERCENT].append(text)
     train, dev = (LabelledData.of(texts, [rows[text] for text in texts], PACKAGES) for texts in split)
     return train, dev
 
@@ -129,7 +144,7 @@ def _labelled(docstring: Docstring) -> tuple[str, str]:
 
 def _is_dev(docstring: Docstring) -> bool:
     label, text = _labelled(docstring)
-    return label in PACKAGES and _hash_percent(text) < DEV_PERCENT
+    return label in PACKAGES and hash_percent(text) < DEV_PERCENT
 
 
 def write_labelled(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
@@ -138,11 +153,11 @@ def write_labelled(folder: str | os.PathLike[str]) -> tuple[Path, Path]:
     files = target / "train.tsv", target / "dev.tsv"
     for file, examples in zip(files, labelled_examples(), strict=True):
         rows = zip(examples.labels, examples.texts, strict=True)
-        _write(file, "label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows))
+        write_file(file, "label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in rows))
     return files
 
 
-def _write(file: Path, content: str) -> None:
+def write_file(file: Path, content: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content, encoding="utf-8", newline="\n")
@@ -199,5 +214,5 @@ def _masked(text: str, package: str) -> str:
     return re.sub(rf"(?<![a-z])(?:_py)?{package}(?![a-z])", "this package", text, flags=re.IGNORECASE)
 
 
-def _hash_percent(text: str) -> int:
+def hash_percent(text: str) -> int:
     return int.from_bytes(hashlib.sha1(text.encode("utf-8", "replace")).digest()[:8], "big") % 100

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kerastx.data.columns import shown
 from kerastx.data.tables import read_text_file
 from kerastx.errors import DataError
-from kerastx.text.tags import OUTSIDE, bio_tags
+from kerastx.text.tags import OUTSIDE, bio_tags, entities
 
 _DOCUMENT = "-DOCSTART-"
 # Other white space, such as the blank in 10\u00a0000, is part of a word.
@@ -28,6 +28,17 @@ class TaggedSentence(NamedTuple):
     words: tuple[str, ...]
     tags: tuple[str, ...]
     line: int
+
+    @property
+    def text(self) -> str:
+        """The words as a text that a model is asked; see `joined`."""
+        return joined(self.words)[0]
+
+    @property
+    def entities(self) -> list[tuple[int, int, str]]:
+        """Start and end in the characters of `text`, and type, of each entity."""
+        spans = joined(self.words)[1]
+        return [(spans[first][0], spans[last - 1][1], label) for first, last, label in entities(self.tags)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,10 +82,7 @@ def read_tagged(path: str | Path, *, labels: Sequence[str] | None = None) -> Tag
     file = Path(path)
     sentences: list[TaggedSentence] = []
     problems: list[str] = []
-    allowed = None if labels is None else set(labels)
-    for sentence, problem in _sentences(read_text_file(file)):
-        if not problem and allowed is not None:
-            problem = _unknown(sentence, allowed)
+    for sentence, problem in _sentences(read_text_file(file), labels):
         if problem:
             problems.append(f"{file}:{problem}")
         else:
@@ -95,15 +103,7 @@ def with_entities(path: str | Path, data: TaggedData) -> TaggedData:
     return data
 
 
-def _unknown(sentence: TaggedSentence, allowed: set[str]) -> str:
-    for offset, tag in enumerate(sentence.tags):
-        if tag != OUTSIDE and tag[2:] not in allowed:
-            known = ", ".join(sorted(allowed))
-            return f"{sentence.line}: expected one of the labels {known}, got {shown(tag[2:])} (word {offset + 1})"
-    return ""
-
-
-def _sentences(content: str) -> Iterator[tuple[TaggedSentence, str]]:
+def _sentences(content: str, allowed: Sequence[str] | None) -> Iterator[tuple[TaggedSentence, str]]:
     """Yield sentences, or an empty one and what is wrong: "LINE: expected ..., got ..."."""
     block: list[tuple[int, str]] = []
     for number, line in enumerate([*content.split("\n"), ""], 1):
@@ -111,13 +111,13 @@ def _sentences(content: str) -> Iterator[tuple[TaggedSentence, str]]:
         if line and not line.startswith(_DOCUMENT):
             block.append((number, line))
         elif block:
-            yield from _parsed(block)
+            yield from _parsed(block, allowed)
             block = []
 
 
-def _parsed(block: list[tuple[int, str]]) -> Iterator[tuple[TaggedSentence, str]]:
+def _parsed(block: list[tuple[int, str]], allowed: Sequence[str] | None) -> Iterator[tuple[TaggedSentence, str]]:
     if any(_is_whole_sentence(line) for _, line in block):
-        yield from (_one_line(number, line) for number, line in block)
+        yield from (_one_line(number, line, allowed) for number, line in block)
         return
     rows: list[tuple[int, str, str]] = []
     for number, line in block:
@@ -133,15 +133,15 @@ def _parsed(block: list[tuple[int, str]]) -> Iterator[tuple[TaggedSentence, str]
             f"{rows[0][0]}: expected a word, got a column of counts in {shown(line)}",
         )
         return
-    yield _checked(rows)
+    yield _checked(rows, allowed)
 
 
-def _one_line(number: int, line: str) -> tuple[TaggedSentence, str]:
+def _one_line(number: int, line: str, allowed: Sequence[str] | None) -> tuple[TaggedSentence, str]:
     parts = [_BLANK.split(part.strip(_BLANKS)) for part in line.split("\t")]
     if len(parts) != 2 or len(parts[0]) != len(parts[1]):
         counts = " and ".join(str(len(part)) for part in parts)
         return TaggedSentence((), (), number), f"{number}: expected as many tags as words around one tab, got {counts}"
-    return _checked([(number, word, tag) for word, tag in zip(*parts, strict=True)])
+    return _checked([(number, word, tag) for word, tag in zip(*parts, strict=True)], allowed)
 
 
 def _is_whole_sentence(line: str) -> bool:
@@ -152,13 +152,15 @@ def _is_whole_sentence(line: str) -> bool:
     return len(words) == len(tags) > 1 and all(tag == OUTSIDE or _TAG.fullmatch(tag) for tag in tags)
 
 
-def _checked(rows: list[tuple[int, str, str]]) -> tuple[TaggedSentence, str]:
+def _checked(rows: list[tuple[int, str, str]], allowed: Sequence[str] | None) -> tuple[TaggedSentence, str]:
     """Return the sentence with its tags in IOB2."""
     empty = TaggedSentence((), (), rows[0][0])
     tags: list[str] = []
     open_label = ""  # of an entity that the next word may go on with
     is_strict = any(tag[0] in "MESLU" and _TAG.fullmatch(tag) for _, _, tag in rows)
-    for number, _, tag in rows:
+    for offset, (number, word, tag) in enumerate(rows, 1):
+        if "\0" in word:
+            return empty, f"{number}: expected text, got a NUL character (word {offset})"
         if tag == OUTSIDE:
             tags.append(OUTSIDE)
             open_label = ""
@@ -167,6 +169,9 @@ def _checked(rows: list[tuple[int, str, str]]) -> tuple[TaggedSentence, str]:
         if match is None:
             return empty, f"{number}: expected a tag such as O, B-PER or I-PER, got {shown(tag)}"
         position, label = match.groups()
+        if allowed is not None and label not in allowed:
+            known = ", ".join(sorted(allowed))
+            return empty, f"{number}: expected one of the labels {known}, got {shown(label)} (word {offset})"
         goes_on = position not in _BEGINS and open_label == label
         if is_strict and position not in _BEGINS and not goes_on:
             return empty, f"{number}: expected {position}-{label} behind a tag that it goes on with, got {shown(tag)}"

@@ -111,6 +111,26 @@ def test_what_is_wrong_is_one_line(trained, files, tmp_path, capsys):
         assert not (tmp_path / "out").exists()
 
 
+def test_evaluate_says_what_is_wrong_in_one_line(trained, files, tmp_path, kerastx):
+    unseen, without = tmp_path / "unseen.conll", tmp_path / "without.conll"
+    unseen.write_text("a O\n\na O\nx B-PERSON\n")
+    without.write_text("a O\n")
+    for options, message in (
+        ((unseen,), f"{unseen}:4: expected one of the labels NAME, PLACE, got 'PERSON' (word 2)"),
+        ((without,), f"{without}: expected some entity, got only the tag O"),
+        ((files / "dev.conll", "--text-column", "0"), f"{files / 'dev.conll'}: columns cannot be named for tagged"),
+    ):
+        code, out, err = kerastx("evaluate", trained, "--data", *options)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith(f"error: {message}")
+
+
+def test_a_word_of_a_megabyte_is_read_over(trained):
+    found = load_checkpoint(trained)("x y " + "a" * 1_000_000 + " v w")
+    assert [(entity.text, entity.label) for entity in found][:1] == [("x y", "NAME")]
+    assert all(entity.end <= 1_000_008 for entity in found)
+
+
 def test_files_find_the_same_entities(trained, files, tmp_path, capsys):
     output = tmp_path / "files"
     with pytest.raises(SystemExit) as done:

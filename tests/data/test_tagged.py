@@ -91,6 +91,18 @@ def test_other_labels_and_bytes(tmp_path):
         read_tagged(tmp_path / "none.txt")
 
 
+def test_text_and_entities_by_character(tmp_path):
+    data = read_tagged(
+        write(tmp_path / "a.txt", "New York\tB-LOC I-LOC\nEU Peter x\tB-ORG B-PER O\n高 勇\tB-PER E-PER\n")
+    )
+    assert [sentence.text for sentence in data.sentences] == ["New York", "EU Peter x", "高勇"]
+    assert [sentence.entities for sentence in data.sentences] == [
+        [(0, 8, "LOC")],
+        [(0, 2, "ORG"), (3, 8, "PER")],
+        [(0, 2, "PER")],
+    ]
+
+
 @given(
     st.lists(
         st.tuples(st.text("ab.中", min_size=1, max_size=3), st.sampled_from(["O", "B-A", "I-A", "B-B"])), min_size=1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,26 +32,15 @@ WORDPIECE_OPERATORS = {
 }  # fmt: skip
 BYTE_PAIR_OPERATORS = WORDPIECE_OPERATORS | {"LOGICAL_NOT", "REDUCE_MAX", "WHILE"}
 
-CLIENT = """
-import sys
-sys.modules["kerastx"] = sys.modules["tokenizers"] = sys.modules["tensorflow"] = None
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+README = Path(__file__).resolve().parents[2] / "README.md"
 
-model = Interpreter(sys.argv[1])
-tokenize, ids = model.get_signature_runner("tokenize"), model.get_signature_runner("ids")
-text = np.zeros(tokenize.get_input_details()["text"]["shape"], np.uint8)
 
-def classify(sentence):
-    content = sentence.encode()[: text.size].decode("utf-8", "ignore").encode()
-    text[0] = np.frombuffer(content.ljust(text.size, b"\\0"), np.uint8)
-    tokens = tokenize(text=text)
-    length = tokens["lengths"][0, 0]
-    names = ("token_ids", "segment_ids", "padding_mask")
-    return ids(**{name: tokens[name][:, :length] for name in names})["probabilities"][0]
-
-print(*classify(sys.argv[2]))
-"""
+def client():
+    """The lines of the README that use a file without our library."""
+    (block,) = re.findall(
+        r"```python\n(import numpy as np\nfrom ai_edge_litert.*?)```", README.read_text("utf-8"), re.DOTALL
+    )
+    return block
 
 
 def checkpoint_of(name):
@@ -116,10 +106,15 @@ def test_a_client_of_a_few_lines_without_our_library(exported):
     checkpoint, path, _ = exported
     if checkpoint.pair:
         return
-    assert len(CLIENT.strip().splitlines()) <= 15 + 4  # and the lines that hide our library and read the arguments
+    lines = client()
+    assert len([line for line in lines.splitlines() if line]) <= 15
+    hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
     sentence = "the old film was fine , and the cake ?"
+    code = (
+        hidden + lines.replace("classification-dynamic_wi8_afp32.tflite", str(path)) + "print(*classify(sys.argv[1]))"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT, str(path), sentence], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code, sentence], capture_output=True, text=True, timeout=120, check=True
     )
     found = np.array(done.stdout.split(), np.float32)
     np.testing.assert_allclose(found, load(path).predict([sentence])["probabilities"][0], atol=1e-5)

@@ -32,7 +32,7 @@ from kerastx.errors import ArtifactError
 FORMAT = "kerastx-artifact"
 VERSION = 3
 # Entries that older versions lack -> the first version that has them; a default stands for what they did not say.
-_NEW_ENTRIES = {"pair": 2, "span": 3}
+_NEW_ENTRIES = {"pair": 2, "span": 3, "text": 3}
 ENGINE_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 # Found in every file of ours, so that a damaged one is told from a foreign one.
@@ -59,6 +59,7 @@ class Manifest:
         description: one line for people.
         pair: whether it answers pairs of texts, and single ones otherwise.
         span: how answers are looked for, see `kerastx.text.question_windows.SpanSettings`; {} of another task.
+        text: of a graph that takes text too: {"inputs": names, "budget": bytes of each}; {} of one that takes ids only.
         sha256: of the file; set by whoever reads it.
     """
 
@@ -73,6 +74,7 @@ class Manifest:
     description: str = ""
     pair: bool = False
     span: dict[str, Any] = field(default_factory=dict)
+    text: dict[str, Any] = field(default_factory=dict)
     format: str = FORMAT
     version: int = VERSION
     sha256: str = ""
@@ -228,7 +230,7 @@ def _problem(values: dict[str, Any]) -> str:
         return "pair is not true or false"
     if not isinstance(values["max_length"], int) or values["max_length"] < 2:
         return "max_length is not an integer of at least 2"
-    for name in ("signature", "versions", "model", "span"):
+    for name in ("signature", "versions", "model", "span", "text"):
         if not isinstance(values.get(name, {}), dict):
             return f"{name} is not an object"
     for side in ("inputs", "outputs"):

@@ -24,7 +24,7 @@ def manifest_of(folder, content: bytes, engine_format: str) -> Manifest:
 @pytest.mark.parametrize("engine_format", FORMATS)
 def test_files_of_version_1_are_for_single_texts(tmp_path, engine_format):
     old = {**manifest_values(), "version": 1}
-    del old["pair"], old["span"]
+    del old["pair"], old["span"], old["text"]
     manifest = manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format)
     assert (manifest.version, manifest.pair) == (1, False)
     assert dataclasses.replace(manifest, version=VERSION, sha256="") == MANIFEST
@@ -35,8 +35,10 @@ def test_files_of_version_1_are_for_single_texts(tmp_path, engine_format):
 @pytest.mark.parametrize("engine_format", FORMATS)
 def test_files_of_version_2_answer_no_questions(tmp_path, engine_format):
     old = {**manifest_values(), "version": 2}
-    del old["span"]
+    del old["span"], old["text"]
     assert manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format).span == {}
+    with pytest.raises(ArtifactError, match="wrong entry: text is not an object"):
+        manifest_of(tmp_path, FILES[engine_format](json.dumps({**manifest_values(), "text": []})), engine_format)
     with pytest.raises(ArtifactError, match="wrong entry: span is not an object"):
         manifest_of(tmp_path, FILES[engine_format](json.dumps({**manifest_values(), "span": 1})), engine_format)
 

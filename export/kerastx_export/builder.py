@@ -18,6 +18,8 @@ from kerastx_export.constants import Constant, onnx_constants
 from kerastx_export.int8_tables import int8_tables
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.signature import signature
+from kerastx_export.text_input import TextInput
+from kerastx_export.tflite_grafting import graft
 from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.trace import served_model, write_saved_model
 
@@ -31,7 +33,7 @@ class Graph:
     operators: dict[str, int]
 
 
-def manifest_of(checkpoint: Checkpoint, recipe: Recipe) -> Manifest:
+def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None = None) -> Manifest:
     """Return what a file of `checkpoint` says about itself."""
     return Manifest(
         task=checkpoint.task,
@@ -45,6 +47,7 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe) -> Manifest:
         description=checkpoint.description or _description(checkpoint),
         pair=checkpoint.pair,
         span=checkpoint.span.to_dict() if checkpoint.span else {},
+        text={} if text is None else {"inputs": list(text.names), "budget": text.budget},
     )
 
 
@@ -65,9 +68,14 @@ class TfliteBuilder:
 
     engine_format = "tflite"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None):
         self.checkpoint = checkpoint
         self.folder = folder
+        self.text = text
+
+    @cached_property
+    def _tokenizer(self) -> bytes:
+        return convert_tflite.convert_tokenizer(self.text, self.folder / "saved_tokenizer")
 
     def _saved_model(self, recipe: Recipe) -> Path:
         is_int8 = recipe.weight_dtype == "int8"
@@ -90,8 +98,10 @@ class TfliteBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, description for mobile tools, manifest, tokenizer."""
-        manifest = manifest_of(self.checkpoint, recipe)
+        manifest = manifest_of(self.checkpoint, recipe, self.text)
         parsed = TfliteGraph(graph.content)
+        if self.text is not None:
+            graft(parsed.model, TfliteGraph(self._tokenizer).model)
         inputs, outputs = parsed.tensor_names()
         described = parsed.with_metadata(
             tflite_metadata.NAME,
@@ -106,8 +116,11 @@ class OnnxBuilder:
 
     engine_format = "onnx"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None):
+        if text is not None:
+            raise ExportError("text is the input of .tflite files so far: --formats tflite, or --input ids")
         self.checkpoint = checkpoint
+        self.text = text
 
     @cached_property
     def _fp32(self) -> onnx.ModelProto:

@@ -13,6 +13,8 @@ from kerastx.runtime.results import OUTPUTS
 from kerastx_export.layer_names import layer_of
 from kerastx_export.recipes import Recipe
 from kerastx_export.signature import INPUTS
+from kerastx_export.text_input import TextInput
+from kerastx_export.tflite_grafting import TOKENIZE
 from kerastx_export.tflite_graph import TfliteGraph
 
 # error: loc(callsite(fused["Erfinv:", "classifier_1/odd_layer_1/Erfinv@..."] ...: 'tf.Erfinv' op is neither ...
@@ -37,6 +39,19 @@ def convert(saved_model: Path, recipe: Recipe, *, task: str) -> bytes:
         raise ExportError(_reason(str(error))) from error
     check(TfliteGraph(content), task)
     return content
+
+
+def convert_tokenizer(text: TextInput, folder: Path) -> bytes:
+    """Return the flatbuffer of a tokenizer made of tensor operations, for one text at a time."""
+    module = tf.Module()
+    module.tokenize = tf.function(text.function, input_signature=text.specs(1))
+    tf.saved_model.save(module, str(folder), signatures={TOKENIZE: module.tokenize})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[TOKENIZE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    try:
+        return converter.convert()
+    except ConverterError as error:
+        raise ExportError(_reason(str(error))) from error
 
 
 def check(graph: TfliteGraph, task: str) -> None:

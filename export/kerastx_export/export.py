@@ -17,6 +17,8 @@ from kerastx_export.comparison import Comparison, DevRows
 from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
+from kerastx_export.text_check import check_tokenizer
+from kerastx_export.text_input import text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
 
@@ -32,6 +34,7 @@ def export_checkpoint(
     formats: Sequence[str] = ("tflite", "onnx"),
     recipe: str = "dynamic_wi8_afp32",
     dev: DevRows | None = None,
+    inputs: str = "ids",
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -44,6 +47,8 @@ def export_checkpoint(
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
         dev: labelled rows to compare and score on; texts of our own otherwise, without a score.
+        inputs: "ids", or "both": the .tflite files then take text as well, their tokenizer being part of the graph, in
+            two more signatures; `tokenize` answers ids and the bytes of each token, `text` what the task answers.
         force: replace files of the same name.
         progress: called with (phase, steps done, steps in all).
 
@@ -58,13 +63,16 @@ def export_checkpoint(
         raise ValueError(f"formats must be of {', '.join(BUILDERS)}, got {formats!r}.")
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
+    if inputs not in ("ids", "both"):
+        raise ValueError(f"inputs must be 'ids' or 'both', got {inputs!r}.")
+    text = text_input(checkpoint) if inputs == "both" else None
     comparison = Comparison(checkpoint, dev)
     output = Path(output).resolve()
     names = [f"{checkpoint.task}-{recipe}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = []
         for kind, name in zip(formats, names, strict=True):
-            builder = BUILDERS[kind](checkpoint, folder)
+            builder = BUILDERS[kind](checkpoint, folder, text)
             files.append(_export(builder, stored_as, folder / name, comparison, report_progress))
         report = Report(
             task=checkpoint.task,
@@ -109,6 +117,8 @@ def _export(
     session = load(path)
     found = parity.measure(session, comparison)
     gate.check_parity(recipe, found)
+    if builder.text is not None:
+        check_tokenizer(path, builder.text, builder.checkpoint)
     done(3)
     lengths = sorted({int(statistics.median(comparison.lengths)), session.manifest.max_length})
     measured = FileReport(

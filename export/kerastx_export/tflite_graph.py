@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import flatbuffers
@@ -27,7 +28,7 @@ class TfliteGraph:
 
     def __init__(self, content: bytes):
         self.model = schema.ModelT.InitFromPackedBuf(content, 0)
-        codes = [_operator_name(code) for code in self.model.operatorCodes]
+        self._codes = codes = [_operator_name(code) for code in self.model.operatorCodes]
         found = [codes[node.opcodeIndex] for graph in self.model.subgraphs for node in graph.operators]
         self.operators = dict(Counter(found).most_common())
         self.constants = [
@@ -39,10 +40,15 @@ class TfliteGraph:
 
     def tensor_names(self) -> tuple[list[str], list[str]]:
         """Return the signature's names of the inputs and of the outputs, in the order of the tensors."""
-        (entry,) = self.model.signatureDefs
+        entry = self.model.signatureDefs[0]  # of several, as `graft` makes them, the one of ids
         graph = self.model.subgraphs[entry.subgraphIndex]
         names = {item.tensorIndex: _text(item.name) for item in [*entry.inputs, *entry.outputs]}
         return [names[index] for index in graph.inputs], [names[index] for index in graph.outputs]
+
+    def operators_of(self, subgraphs: Iterable[int]) -> set[str]:
+        """Return the operators of the subgraphs with these numbers."""
+        chosen = [self.model.subgraphs[number] for number in subgraphs]
+        return {self._codes[node.opcodeIndex] for graph in chosen for node in graph.operators}
 
     def with_shared_buffers(self) -> bytes:
         """Return the packed graph with equal constants stored once, whichever signatures use them."""

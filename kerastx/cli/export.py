@@ -18,11 +18,19 @@ class Recipe(StrEnum):
     dynamic_wi8_afp32 = "dynamic_wi8_afp32"
 
 
+class Input(StrEnum):
+    ids = "ids"
+    both = "both"
+
+
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="Checkpoint folder.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the files and the report.")],
     formats: Annotated[str, typer.Option("--formats", help="tflite, onnx or both with a comma.")] = "tflite,onnx",
     recipe: Annotated[Recipe, typer.Option("--recipe", help="How weights are stored.")] = Recipe.dynamic_wi8_afp32,
+    takes: Annotated[
+        Input, typer.Option("--input", help="ids, or both: a .tflite then takes text as well, without a tokenizer.")
+    ] = Input.ids,
     dev: Dev = None,
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
@@ -53,6 +61,7 @@ def export(
             formats=names,
             recipe=recipe.value,
             dev=rows,
+            inputs=takes.value,
             force=force,
             progress=report_progress,
         )

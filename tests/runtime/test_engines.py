@@ -121,5 +121,8 @@ def test_a_tflite_graph_with_two_signatures_is_refused(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "model"), signatures=functions)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"), signature_keys=list(functions))
     content = converter.convert()
-    with pytest.raises(ArtifactError, match=r"expected a TFLite graph with one signature, found \['first', 'second'\]"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"expected a TFLite graph with one signature, or one called ids, found \['first', 'second'\]",
+    ):
         open_engine(content, "tflite")

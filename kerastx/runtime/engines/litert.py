@@ -9,6 +9,9 @@ import numpy as np
 from kerastx.errors import ArtifactError, MissingExtraError
 from kerastx.runtime.engines import check_inputs
 
+# The signature of a file that takes text too, beside tokenize and text.
+IDS = "ids"
+
 
 class LitertEngine:
     """One interpreter behind a lock: it holds its tensors, so two threads must not run it at once."""
@@ -21,9 +24,9 @@ class LitertEngine:
         try:
             interpreter = Interpreter(model_content=content, num_threads=threads)
             keys = list(interpreter.get_signature_list())
-            if len(keys) != 1:
-                raise ArtifactError(f"expected a TFLite graph with one signature, found {keys}")
-            self._runner = interpreter.get_signature_runner(keys[0])
+            if len(keys) != 1 and IDS not in keys:
+                raise ArtifactError(f"expected a TFLite graph with one signature, or one called {IDS}, found {keys}")
+            self._runner = interpreter.get_signature_runner(IDS if IDS in keys else keys[0])
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
         self._lock = threading.Lock()

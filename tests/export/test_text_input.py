@@ -1,0 +1,156 @@
+"""Files that take text: the tokenizer inside of the graph, three ways in, and no library needed to use them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from small_classifier import small_classifier
+from text_backends import VARIED, unigram_backend
+
+import kerastx
+from kerastx.errors import ExportError
+from kerastx.runtime.session import load
+from kerastx.text.tokenizer import Tokenizer
+from kerastx_export import text_check
+from kerastx_export.export import export_checkpoint
+from kerastx_export.text_input import text_input
+from kerastx_export.tflite_graph import TfliteGraph
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+# What a runtime must know to tokenize; a new operator here is one more that a phone or a browser may lack.
+WORDPIECE_OPERATORS = {
+    "ABS", "ADD", "CAST", "CUMSUM", "EQUAL", "FLOOR_DIV", "FLOOR_MOD", "GATHER", "GREATER", "GREATER_EQUAL", "LESS",
+    "LESS_EQUAL", "LOGICAL_AND", "LOGICAL_OR", "MAXIMUM", "MINIMUM", "MUL", "NOT_EQUAL", "PAD", "PADV2", "RESHAPE",
+    "SELECT", "SELECT_V2", "STRIDED_SLICE", "SUB", "SUM", "TOPK_V2",
+}  # fmt: skip
+BYTE_PAIR_OPERATORS = WORDPIECE_OPERATORS | {"LOGICAL_NOT", "REDUCE_MAX", "WHILE"}
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def client():
+    """The lines of the README that use a file without our library."""
+    (block,) = re.findall(
+        r"```python\n(import numpy as np\nfrom ai_edge_litert.*?)```", README.read_text("utf-8"), re.DOTALL
+    )
+    return block
+
+
+def checkpoint_of(name):
+    if name == "wordpiece":
+        return small_classifier()
+    if name == "pair":
+        return dataclasses.replace(small_classifier(), pair=True)
+    return kerastx.load(str(GOLDEN / "roberta-classifier"))
+
+
+@pytest.fixture(scope="module", params=["wordpiece", "pair", "byte-pair"])
+def exported(request, tmp_path_factory):
+    """A checkpoint, the file that was made of it, and the runners of its signatures."""
+    checkpoint = checkpoint_of(request.param)
+    output = tmp_path_factory.mktemp(request.param)
+    recipe = "fp32" if request.param == "byte-pair" else "dynamic_wi8_afp32"
+    export_checkpoint(checkpoint, output, formats=("tflite",), recipe=recipe, inputs="both")
+    path = output / f"classification-{recipe}.tflite"
+    interpreter = Interpreter(str(path))
+    return checkpoint, path, {name: interpreter.get_signature_runner(name) for name in ("ids", "tokenize", "text")}
+
+
+def inputs_of(runner, texts):
+    details = runner.get_input_details()
+    size = next(iter(details.values()))["shape"][1]
+    return {name: text_check.as_bytes(text, size) for name, text in zip(("text", "pair"), texts, strict=False)}
+
+
+def given(checkpoint):
+    texts = [text for text in VARIED if len(text.encode()) <= 512]
+    return [(one, other) if checkpoint.pair else (one,) for one, other in zip(texts, texts[::-1], strict=True)]
+
+
+def test_the_file_cuts_texts_as_the_tokenizer_does(exported):
+    checkpoint, _, runners = exported
+    for texts in given(checkpoint):
+        found = runners["tokenize"](**inputs_of(runners["tokenize"], texts))
+        expected = checkpoint.tokenizer.encode(*texts, max_length=checkpoint.max_length)
+        padded = checkpoint.tokenizer.pad([expected], length=checkpoint.max_length)
+        for name, values in padded.items():
+            assert found[name].tolist() == values.tolist(), texts
+        assert found["lengths"][0, 0] == len(expected)
+        assert found["is_cut"][0, 0] == (len(checkpoint.tokenizer.encode(*texts)) > checkpoint.max_length)
+
+
+def test_all_ways_in_give_one_answer(exported):
+    checkpoint, path, runners = exported
+    session = load(path)
+    for texts in given(checkpoint):
+        inputs = inputs_of(runners["tokenize"], texts)
+        tokens = runners["tokenize"](**inputs)
+        names = ("token_ids", "segment_ids", "padding_mask")
+        ids = runners["ids"](**{name: tokens[name][:, : tokens["lengths"][0, 0]] for name in names})
+        text = runners["text"](**inputs)
+        expected = session.predict([texts[0]], [texts[1]] if checkpoint.pair else None)
+        for name, values in expected.items():
+            np.testing.assert_allclose(ids[name], values, atol=1e-5)
+            # Padded to its full length the row is quantized with other scales.
+            np.testing.assert_allclose(text[name], values, atol=0.03)
+
+
+def test_a_client_of_a_few_lines_without_our_library(exported):
+    checkpoint, path, _ = exported
+    if checkpoint.pair:
+        return
+    lines = client()
+    assert len([line for line in lines.splitlines() if line]) <= 15
+    hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
+    sentence = "the old film was fine , and the cake ?"
+    code = (
+        hidden + lines.replace("classification-dynamic_wi8_afp32.tflite", str(path)) + "print(*classify(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, sentence], capture_output=True, text=True, timeout=120, check=True
+    )
+    found = np.array(done.stdout.split(), np.float32)
+    np.testing.assert_allclose(found, load(path).predict([sentence])["probabilities"][0], atol=1e-5)
+
+
+def test_the_weights_are_in_the_file_once(exported):
+    _, path, _ = exported
+    graph = TfliteGraph(path.read_bytes())
+    largest = max(len(buffer.data) for buffer in graph.model.buffers if buffer.data is not None)
+    holders = [buffer for buffer in graph.model.buffers if buffer.data is not None and len(buffer.data) == largest]
+    assert len({bytes(buffer.data) for buffer in holders}) == len(holders)
+    assert load(path).manifest.text["budget"] == 512
+
+
+def test_which_operators_a_tokenizer_needs(exported):
+    checkpoint, path, _ = exported
+    graph = TfliteGraph(path.read_bytes())
+    wanted = BYTE_PAIR_OPERATORS if checkpoint.tokenizer.family == "BPE" else WORDPIECE_OPERATORS
+    number = graph.model.signatureDefs[1].subgraphIndex
+    used = graph.operators_of(range(number, len(graph.model.subgraphs) - 1))
+    assert used <= wanted, f"new operators: {', '.join(sorted(used - wanted))}"
+
+
+def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
+    checkpoint = small_classifier()
+    other = type(checkpoint.tokenizer).train(["another text of other words"] * 9, vocabulary_size=120)
+    wrong = text_input(dataclasses.replace(checkpoint, tokenizer=other))
+    monkeypatch.setattr("kerastx_export.export.text_input", lambda *_: wrong)
+    with pytest.raises(ExportError, match="the tokenizer in the file has other token_ids than the tokenizer for"):
+        export_checkpoint(checkpoint, tmp_path / "out", formats=("tflite",), inputs="both")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_what_cannot_take_text(tmp_path):
+    with pytest.raises(ExportError, match="text is the input of .tflite files so far"):
+        export_checkpoint(small_classifier(), tmp_path / "out", formats=("onnx",), inputs="both")
+    unigram = dataclasses.replace(small_classifier(), tokenizer=Tokenizer(unigram_backend()))
+    with pytest.raises(ExportError, match="text cannot be the input of this model.*export with --input ids"):
+        export_checkpoint(unigram, tmp_path / "out", formats=("tflite",), inputs="both")

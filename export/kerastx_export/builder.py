@@ -74,7 +74,9 @@ class TfliteBuilder:
         self.text = text
 
     @cached_property
-    def _tokenizer(self) -> bytes:
+    def _tokenizer(self) -> bytes | None:
+        if self.text is None:
+            return None
         return convert_tflite.convert_tokenizer(self.text, self.folder / "saved_tokenizer")
 
     def _saved_model(self, recipe: Recipe) -> Path:
@@ -100,7 +102,7 @@ class TfliteBuilder:
         """Return the whole file: graph, description for mobile tools, manifest, tokenizer."""
         manifest = manifest_of(self.checkpoint, recipe, self.text)
         parsed = TfliteGraph(graph.content)
-        if self.text is not None:
+        if self._tokenizer is not None:
             graft(parsed.model, TfliteGraph(self._tokenizer).model)
         inputs, outputs = parsed.tensor_names()
         described = parsed.with_metadata(

@@ -19,6 +19,8 @@ from kerastx.errors import DataError
 if TYPE_CHECKING:
     from kerastx.cli.finetune_run import FinetuneRequest
 
+# More labels than this, and than half of the rows: a column of texts was taken for labels.
+MOST_SINGLE_LABELS = 50
 # The dev rows that --dev-share took, written into the output: export and evaluate score on the same.
 DEV_FILE = "dev.jsonl"
 
@@ -46,6 +48,11 @@ def read_rows(request: FinetuneRequest) -> FinetuneRows:
     train = read(request.train)
     if train.task in ("classification", "multi_label") and len(train.label_names) < 2:
         raise DataError(f"{request.train}: expected at least 2 labels, got only {', '.join(train.label_names)}")
+    if train.task == "classification" and len(train.label_names) > max(MOST_SINGLE_LABELS, len(train) // 2):
+        raise DataError(
+            f"{request.train}: expected labels that many rows share, got {len(train.label_names):,} different ones in "
+            f"{len(train):,} rows; name the right column: --label-column"
+        )
     dev = read(request.dev, labels=train.label_names or None) if request.dev else None
     if dev is None and request.dev_share:
         train, dev = hold_out(train, request.dev_share)

@@ -352,6 +352,14 @@ def test_options_that_do_not_fit(tmp_path, capsys, options, code, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_texts_taken_for_labels(tmp_path, capsys):
+    rows = [(text, number) for number, (text, _) in enumerate(letter_rows(60))]
+    train = write_rows(tmp_path / "train.tsv", rows)
+    code, line = error(capsys, "classify", "--train", train, "--output", tmp_path / "out")
+    assert code == 1
+    assert f"{train}: expected labels that many rows share, got 60 different ones in 60 rows" in line
+
+
 def test_both_multi_label_and_regression(tmp_path):
     train = write_rows(tmp_path / "train.tsv", letter_rows(40))
     with pytest.raises(SystemExit) as stopped:

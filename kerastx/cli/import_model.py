@@ -20,6 +20,7 @@ class Task(StrEnum):
     masked_lm = "masked_lm"
     embedding = "embedding"
     tagging = "tagging"
+    span = "span"
     classification = "classification"
     multi_label = "multi_label"
     regression = "regression"

@@ -260,10 +260,10 @@ def test_a_student_learns_from_its_teacher(tmp_path, capsys, letters):
 
 def test_a_student_learns_from_texts_that_only_the_teacher_knows(tmp_path, capsys, letters):
     """Its own rows are two; what early and late letters are stands in texts without labels."""
-    rows = letter_rows()
+    rows, others = letter_rows(480)[:240], letter_rows(480)[240:]
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(text for text, _ in rows) + "\n\n", encoding="utf-8")
-    dev = write_rows(tmp_path / "dev.tsv", rows)
+    dev = write_rows(tmp_path / "dev.tsv", others)
     few = write_rows(tmp_path / "few.tsv", rows[:2])
     accuracies = []
     for more in ([], ["--teacher", letters[0], "--unlabelled", texts]):
@@ -271,6 +271,24 @@ def test_a_student_learns_from_texts_that_only_the_teacher_knows(tmp_path, capsy
         finetune("classify", "--train", few, "--dev", dev, "--epochs", 6, "--output", output, "--json", *more)
         accuracies.append(result(capsys)["accuracy"])
     assert accuracies[1] == 1.0 > accuracies[0]
+
+
+def test_what_is_scored_is_not_learned_from_though_a_teacher_judges_it(tmp_path, capsys, letters, monkeypatch):
+    rows = letter_rows(60)
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(text for text, _ in [*rows, ("a new text", "")]) + "\n", encoding="utf-8")
+    dev = write_rows(tmp_path / "dev.tsv", rows[:20])
+    train = write_rows(tmp_path / "train.tsv", rows[20:])
+    asked = []
+
+    def watch(teacher, data, texts=()):
+        asked.extend(texts)
+        raise CheckpointError("seen enough")
+
+    monkeypatch.setattr("kerastx.cli.finetune_run.taught", watch)
+    options = ("--teacher", letters[0], "--unlabelled", texts, "--output", tmp_path / "out")
+    assert error(capsys, "classify", "--train", train, "--dev", dev, *options) == (1, "error: seen enough")
+    assert asked == [*(text for text, _ in rows[20:]), "a new text"]
 
 
 def test_a_teacher_of_other_labels(tmp_path, capsys, letters):

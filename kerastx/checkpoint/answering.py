@@ -14,7 +14,7 @@ from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
 from kerastx.checkpoint.tagging import find_entities
 from kerastx.errors import CheckpointError
 from kerastx.runtime.results import OUTPUTS, answers
-from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
+from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
 
 ANSWERING_TASKS = (*TEXT_TASKS, "embedding")
 
@@ -91,7 +91,6 @@ def answer(checkpoint: Checkpoint, texts: Any, pairs: Any = None) -> Any:
             raise ValueError("a tagging checkpoint takes single texts, got pairs.")
         return find_entities(checkpoint, checked_texts(texts))
     if checkpoint.task == "span":
-        if pairs is None:
-            raise ValueError("this checkpoint answers questions about contexts: give the contexts as pairs.")
-        return answer_questions(checkpoint, checked_texts(texts, "question"), checked_texts(pairs, "context"))
+        questions = checked_texts(texts, "question")
+        return answer_questions(checkpoint, questions, contexts_of(questions, pairs))
     return answers(checkpoint.task, checkpoint.labels, predict(checkpoint, texts, pairs))

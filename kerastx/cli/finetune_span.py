@@ -44,7 +44,7 @@ def span(
     stride: Annotated[int, typer.Option("--stride", min=1, help="Tokens from one window to the next.")] = 128,
     max_answer: Annotated[int, typer.Option("--max-answer", min=1, max=512, help="Tokens of the longest answer.")] = 30,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Use this many questions, drawn by the seed.")
+        int | None, typer.Option("--limit", min=1, help="Use this many training questions, drawn by the seed.")
     ] = None,
     precision: Precision = Precisions.auto,
     freeze: Freeze = 0,

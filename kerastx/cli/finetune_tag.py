@@ -42,7 +42,7 @@ def tag(
         int, typer.Option("--max-length", min=5, help="Tokens of a window; longer sentences have several.")
     ] = 128,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Use this many sentences, drawn by the seed.")
+        int | None, typer.Option("--limit", min=1, help="Use this many training sentences, drawn by the seed.")
     ] = None,
     precision: Precision = Precisions.auto,
     freeze: Freeze = 0,

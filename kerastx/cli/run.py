@@ -58,6 +58,8 @@ def run(
         raise DataError(f"{file} answers no questions but {manifest.task}: leave --context out")
     about = None if context is None else _whole_text(context)
     pair = (manifest.pair and about is None) or similarity
+    if manifest.task == "span" and about is None and text and len(text) % 2:
+        raise DataError(f"{file} answers questions: expected QUESTION CONTEXT, or questions with --context FILE")
     rows = _rows_of(text, pair=pair) if text else _stdin_rows(pair=pair)
     for batch in _batches(rows):
         answers = _similarities(session, batch) if similarity else _answers(session, batch, about)

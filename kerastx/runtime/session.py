@@ -14,7 +14,7 @@ from kerastx.runtime.answers import Answer, find_answers
 from kerastx.runtime.engines import Engine, open_engine
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, WINDOWED_TASKS, Result, answers
-from kerastx.runtime.texts import checked_pairs, checked_texts, is_one_text
+from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
 from kerastx.text.question_windows import SpanSettings, context_separator
 from kerastx.text.tags import bio_tags
 from kerastx.text.tokenizer import Encoding, Tokenizer
@@ -129,7 +129,7 @@ class Session:
         Args:
             texts: a string, or several.
             pairs: the second text of each, in the same form; for a file that answers pairs, and only for one. Of a
-                question it is the context.
+                question it is the context; one string serves several questions.
 
         Returns:
             By task a `Classification`, a `MultiLabel`, a `Regression`, for "embedding" a float32 (D,) array, for
@@ -154,9 +154,8 @@ class Session:
             tags = bio_tags(self.labels)
             return [entities_in(text, units, tags) for text, units in zip(texts, self.tag(texts), strict=True)]
         if self.manifest.task == "span":
-            if pairs is None:
-                raise ValueError("this file answers questions about contexts: give the contexts as pairs.")
-            return self.answer(texts, pairs)
+            questions = checked_texts(texts, "question")
+            return self.answer(questions, contexts_of(questions, pairs))
         return answers(self.manifest.task, self.labels, self.predict(texts, pairs))
 
     def tag(self, texts: Iterable[str]) -> list[TaggedUnits]:

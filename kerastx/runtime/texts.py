@@ -25,6 +25,18 @@ def checked_texts(texts: Iterable[str], what: str = "text") -> list[str]:
     return texts
 
 
+def contexts_of(questions: list[str], contexts: str | Iterable[str] | None) -> list[str]:
+    """Return the context of each question; a single string is that of all.
+
+    Raises:
+        TypeError: anything but strings.
+        ValueError: there is no context.
+    """
+    if contexts is None:
+        raise ValueError("questions are answered out of a context: give it as the second argument.")
+    return [contexts] * len(questions) if isinstance(contexts, str) else checked_texts(contexts, "context")
+
+
 def checked_pairs(pairs: Iterable[str] | None) -> list[str] | None:
     """Return the second texts as a list; TypeError as for the first ones."""
     return None if pairs is None else checked_texts(pairs, "pair")

@@ -127,12 +127,14 @@ def test_what_is_wrong_is_one_line(trained, files, tmp_path, capsys):
 
 def test_a_checkpoint_answers_questions_with_contexts_only(trained):
     checkpoint = load_checkpoint(trained)
-    with pytest.raises(ValueError, match="answers questions about contexts: give the contexts as pairs"):
+    with pytest.raises(ValueError, match="answered out of a context: give it as the second argument"):
         checkpoint("x?")
     with pytest.raises(ValueError, match="contexts must be as many as questions, got 1 and 2"):
         checkpoint(["x?", "v?"], ["a"])
     with pytest.raises(TypeError, match="context 0 must be a string, got int"):
         checkpoint(["x?"], [1])
+    context = "a b x y c a"
+    assert checkpoint(["x?", "v?"], context) == checkpoint(["x?", "v?"], [context] * 2)
 
 
 @pytest.fixture(scope="module")
@@ -156,12 +158,13 @@ def test_files_give_the_same_answers(trained, files, exported, capsys):
         session = load(path)
         assert session.manifest.span == checkpoint.span.to_dict()
         found = session(["x?", "v?", "x?"], [context, context, "a b"])
+        assert session(["x?", "v?"], context) == session(["x?", "v?"], [context, context])
         places = [(one.text, one.start, one.end) for one in expected]
         assert [(one.text, one.start, one.end) for one in found] == places
         np.testing.assert_allclose([one.probability for one in found], [one.probability for one in expected], atol=0.1)
         with pytest.raises(ValueError, match="answers questions has no numbers for whole texts"):
             session.predict(["x?"], ["a"])
-        with pytest.raises(ValueError, match="give the contexts as pairs"):
+        with pytest.raises(ValueError, match="give it as the second argument"):
             session("x?")
         with pytest.raises(ValueError, match="a file for span finds no entities"):
             session.tag(["x"])
@@ -186,7 +189,7 @@ def test_run_prints_answers(exported, tmp_path, capsys):
     assert run("run", path, "x?", "--context", tmp_path / "none.txt") == 1
     assert "there is no such file" in capsys.readouterr().err
     assert run("run", path, "x?") == 1
-    assert "expected TEXT PAIR" in capsys.readouterr().err
+    assert "answers questions: expected QUESTION CONTEXT, or questions with --context FILE" in capsys.readouterr().err
 
 
 def test_a_file_of_another_task_takes_no_context(exported, classifier, tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -49,24 +48,6 @@ class TfliteGraph:
         """Return the operators of the subgraphs with these numbers."""
         chosen = [self.model.subgraphs[number] for number in subgraphs]
         return {self._codes[node.opcodeIndex] for graph in chosen for node in graph.operators}
-
-    def with_shared_buffers(self) -> bytes:
-        """Return the packed graph with equal constants stored once, whichever signatures use them."""
-        first: dict[bytes, int] = {}
-        for number, buffer in enumerate(self.model.buffers):
-            if number and _has_data(buffer):
-                first.setdefault(hashlib.sha256(bytes(buffer.data)).digest(), number)
-        for graph in self.model.subgraphs:
-            for tensor in graph.tensors:
-                buffer = self.model.buffers[tensor.buffer]
-                if _has_data(buffer):
-                    tensor.buffer = first[hashlib.sha256(bytes(buffer.data)).digest()]
-        used = {tensor.buffer for graph in self.model.subgraphs for tensor in graph.tensors}
-        used |= {entry.buffer for entry in self.model.metadata or []}
-        for number, buffer in enumerate(self.model.buffers):
-            if number not in used:
-                buffer.data = None
-        return self._packed()
 
     def _packed(self) -> bytes:
         builder = _AlignedBuilder(1024)

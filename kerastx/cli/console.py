@@ -45,3 +45,25 @@ def _phase_lines() -> Callable[[str, int, int], None]:
             started[phase] = -1.0
 
     return report
+
+
+def in_parts(function: Callable[..., list], what: str, *, rows: int = 256) -> Callable[..., list]:
+    """Return a function of lists of equal length that calls `function` on some rows at a time, and shows how far it is.
+
+    Args:
+        function: of lists, to a list of as many results.
+        what: the work, in words.
+        rows: of a part.
+    """
+
+    def in_order(*columns: list) -> list:
+        found: list = []
+        total = len(columns[0])
+        with progress() as report:
+            report(what, 0, max(total, 1))
+            for start in range(0, total, rows):
+                found += function(*(column[start : start + rows] for column in columns))
+                report(what, len(found), total)
+        return found
+
+    return in_order

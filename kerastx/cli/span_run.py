@@ -13,11 +13,11 @@ from kerastx.analysis.question_scores import best_threshold, question_scores
 from kerastx.checkpoint.spans import answer_questions
 from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
-from kerastx.cli.console import say
+from kerastx.cli.console import in_parts, say
 from kerastx.cli.dev_rows import read_questions_aloud
-from kerastx.cli.fit_progress import FitProgress
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.training_request import SMALLEST_HOLD_OUT, TrainingRequest
+from kerastx.cli.windowed_fit import fit_windows
 from kerastx.data.hold_out import held_rows
 from kerastx.data.questions import QuestionData
 from kerastx.data.spans import span_dataset
@@ -26,7 +26,7 @@ from kerastx.models.config import with_dropout
 from kerastx.sources import load_start
 from kerastx.text.question_windows import SpanSettings
 from kerastx.training.batch_log import BatchLog
-from kerastx.training.finetune import finetune, freeze_layers
+from kerastx.training.finetune import freeze_layers
 from kerastx.training.precision import precision, resolve_precision
 
 
@@ -96,20 +96,8 @@ def _initial_checkpoint(request: SpanRequest) -> Checkpoint:
 def _fit(request: SpanRequest, checkpoint: Checkpoint, train: QuestionData, held_out: QuestionData | None) -> BatchLog:
     sizes = {"batch_size": request.batch_size, "max_length": checkpoint.max_length, "stride": request.stride}
     batches = span_dataset(train, checkpoint.tokenizer, seed=request.seed, tell=say, **sizes)
-    total = int(batches.cardinality()) * request.epochs
-    log = BatchLog(num_examples=int(batches.cardinality()) * request.batch_size, batch_size=request.batch_size)
-    finetune(
-        checkpoint.model,
-        batches,
-        task="span",
-        epochs=request.epochs,
-        learning_rate=request.learning_rate,
-        layer_decay=request.layer_decay,
-        held_out=None if held_out is None else span_dataset(held_out, checkpoint.tokenizer, tell=say, **sizes),
-        patience=request.patience,
-        callbacks=[FitProgress("finetune", lambda: total), log],
-    )
-    return log
+    chosen_by = None if held_out is None else span_dataset(held_out, checkpoint.tokenizer, tell=say, **sizes)
+    return fit_windows(request, checkpoint.model, "span", batches, chosen_by)
 
 
 def _with_threshold(checkpoint: Checkpoint, train: QuestionData, held_out: QuestionData | None) -> Checkpoint:
@@ -125,7 +113,8 @@ def _with_threshold(checkpoint: Checkpoint, train: QuestionData, held_out: Quest
 
 
 def _scores(checkpoint: Checkpoint, dev: QuestionData) -> dict[str, float]:
-    scores = question_scores(lambda *rows: answer_questions(checkpoint, *rows), dev)
+    answer = in_parts(lambda *rows: answer_questions(checkpoint, *rows), f"answering {len(dev):,} dev questions")
+    scores = question_scores(answer, dev)
     shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items())
     say(f"dev, {len(dev):,} questions: {shown}")
     return {"rows": len(dev), **scores}

@@ -11,17 +11,17 @@ from kerastx.analysis.entity_scores import tagger_scores
 from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
 from kerastx.checkpoint.tagging import tagged
 from kerastx.checkpoint.weights import transfer_weights
-from kerastx.cli.console import say
-from kerastx.cli.fit_progress import FitProgress
+from kerastx.cli.console import in_parts, say
 from kerastx.cli.run_record import record_finetuning
 from kerastx.cli.training_request import SMALLEST_HOLD_OUT, TrainingRequest
+from kerastx.cli.windowed_fit import fit_windows
 from kerastx.data.hold_out import held_rows
 from kerastx.data.tagged import TaggedData, joined, read_tagged, with_entities
 from kerastx.data.tagging import tagging_dataset
 from kerastx.models.config import with_dropout
 from kerastx.sources import load_start
 from kerastx.training.batch_log import BatchLog
-from kerastx.training.finetune import finetune, freeze_layers
+from kerastx.training.finetune import freeze_layers
 from kerastx.training.precision import precision, resolve_precision
 
 
@@ -77,25 +77,13 @@ def _initial_checkpoint(request: TrainingRequest, labels: tuple[str, ...]) -> Ch
 def _fit(request: TrainingRequest, checkpoint: Checkpoint, train: TaggedData, held_out: TaggedData | None) -> BatchLog:
     sizes = {"batch_size": request.batch_size, "max_length": request.max_length}
     batches = tagging_dataset(train, checkpoint.tokenizer, seed=request.seed, **sizes)
-    total = int(batches.cardinality()) * request.epochs
-    # Long sentences are several windows each: there are more rows than sentences.
-    log = BatchLog(num_examples=int(batches.cardinality()) * request.batch_size, batch_size=request.batch_size)
-    finetune(
-        checkpoint.model,
-        batches,
-        task="tagging",
-        epochs=request.epochs,
-        learning_rate=request.learning_rate,
-        layer_decay=request.layer_decay,
-        held_out=None if held_out is None else tagging_dataset(held_out, checkpoint.tokenizer, **sizes),
-        patience=request.patience,
-        callbacks=[FitProgress("finetune", lambda: total), log],
-    )
-    return log
+    chosen_by = None if held_out is None else tagging_dataset(held_out, checkpoint.tokenizer, **sizes)
+    return fit_windows(request, checkpoint.model, "tagging", batches, chosen_by)
 
 
 def _scores(checkpoint: Checkpoint, dev: TaggedData) -> dict[str, float]:
-    scores = tagger_scores(lambda texts: tagged(checkpoint, texts), dev)
+    tag = in_parts(lambda texts: tagged(checkpoint, texts), f"tagging {len(dev):,} dev sentences")
+    scores = tagger_scores(tag, dev)
     shown = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
     say(f"dev, {len(dev):,} sentences, entities: {shown}")
     return {"rows": len(dev), **scores}

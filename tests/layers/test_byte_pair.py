@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from graph_tokens import check_tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_contract import array
@@ -33,26 +34,8 @@ def both(request):
     return tokenizer, BytePair(**vars(BytePairTables.of(tokenizer)), max_tokens=TOKENS)
 
 
-def padded(texts):
-    rows = np.zeros((len(texts), SIZE), np.uint8)
-    for row, text in zip(rows, texts, strict=True):
-        content = text.encode()
-        row[: len(content)] = np.frombuffer(content, np.uint8)
-    return rows
-
-
 def check_equal(both, texts):
-    tokenizer, layer = both
-    found = {name: array(values) for name, values in layer(padded(texts)).items()}
-    for row, (text, expected) in enumerate(zip(texts, tokenizer.encode_batch(texts), strict=True)):
-        ids, offsets = expected.token_ids[1:-1], expected.offsets[1:-1]
-        assert found["counts"][row, 0] == min(len(ids), TOKENS + 1), text
-        count = min(len(ids), TOKENS)
-        assert found["token_ids"][row].tolist() == [*ids[:count], *[0] * (TOKENS - count)], text
-        byte_of = np.cumsum([0, *(len(character.encode()) for character in text)])
-        spans = np.stack([found["begins"][row], found["ends"][row]], axis=1)
-        assert spans[:count].tolist() == byte_of[offsets[:count]].tolist(), text
-        assert not spans[count:].any()
+    check_tokens(*both, texts, SIZE)
 
 
 CUTS = ["it's we're I'd 'tis 's's ''s !'s 'S", "a\t b  c\n\n d   ", " \t x", "aaaaaaaa aaa", "12ab34 5.6,7", "\0a\0\0b"]

@@ -16,6 +16,8 @@ from kerastx.errors import ExportError
 from kerastx_export import convert_onnx, convert_tflite, environment, quantize_onnx, tflite_metadata
 from kerastx_export.constants import Constant, onnx_constants
 from kerastx_export.int8_tables import int8_tables
+from kerastx_export.onnx_joining import join
+from kerastx_export.onnx_tokenizer import tokenizer_graph
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.signature import signature
 from kerastx_export.text_input import TextInput
@@ -119,10 +121,12 @@ class OnnxBuilder:
     engine_format = "onnx"
 
     def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None):
-        if text is not None:
-            raise ExportError("text is the input of .tflite files so far: --formats tflite, or --input ids")
         self.checkpoint = checkpoint
         self.text = text
+
+    @cached_property
+    def _tokenizer(self) -> onnx.ModelProto | None:
+        return None if self.text is None else tokenizer_graph(self.text)
 
     @cached_property
     def _fp32(self) -> onnx.ModelProto:
@@ -142,7 +146,12 @@ class OnnxBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""
-        return seal(graph.content, manifest_of(self.checkpoint, recipe), self.engine_format)
+        content = graph.content
+        if self._tokenizer is not None:
+            model = join(self._tokenizer, onnx.load_from_string(content), task=self.checkpoint.task, with_ids=True)
+            convert_onnx.check_model(model)
+            content = model.SerializeToString()
+        return seal(content, manifest_of(self.checkpoint, recipe, self.text), self.engine_format)
 
 
 BUILDERS: dict[str, type[TfliteBuilder] | type[OnnxBuilder]] = {"tflite": TfliteBuilder, "onnx": OnnxBuilder}

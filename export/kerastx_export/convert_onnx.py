@@ -35,7 +35,7 @@ def convert(model: keras.Model, task: str) -> onnx.ModelProto:
         ExportError: an operator has no ONNX form; its name and the Keras layer are in the message.
     """
     function = tf.function(serving_function(model, task), input_signature=input_specs())
-    with _quiet_tf2onnx():
+    with quiet_tf2onnx():
         proto, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=TF2ONNX_OPSET)
     check_standard(proto)
     fused = onnx_fusion.fuse(proto)
@@ -44,7 +44,7 @@ def convert(model: keras.Model, task: str) -> onnx.ModelProto:
     fused.graph.name = model.name
     fused.graph.doc_string = fused.doc_string = ""
     _name_sizes(fused)
-    _renumber(fused)
+    renumber(fused)
     check(fused, task)
     return fused
 
@@ -59,6 +59,11 @@ def check(model: onnx.ModelProto, task: str) -> None:
         found = tuple(tensor.name for tensor in tensors)
         if found != names:
             raise ExportError(f"the ONNX graph has the {side} {found}, expected {names}")
+    check_model(model)
+
+
+def check_model(model: onnx.ModelProto) -> None:
+    """Raise ExportError unless the checker of ONNX agrees."""
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -67,7 +72,7 @@ def check(model: onnx.ModelProto, task: str) -> None:
 
 def check_standard(model: onnx.ModelProto) -> None:
     """Raise ExportError that names the operator and layer of the first node outside the ONNX standard."""
-    for node in model.graph.node:
+    for node in (node for graph in graphs(model.graph) for node in graph.node):
         if node.domain not in STANDARD_DOMAINS or not onnx.defs.has(node.op_type):
             name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
             raise ExportError(
@@ -77,7 +82,7 @@ def check_standard(model: onnx.ModelProto) -> None:
 
 def operators(model: onnx.ModelProto) -> dict[str, int]:
     """Return operator -> how many nodes, most frequent first."""
-    return dict(Counter(node.op_type for node in model.graph.node).most_common())
+    return dict(Counter(node.op_type for graph in graphs(model.graph) for node in graph.node).most_common())
 
 
 def _name_sizes(model: onnx.ModelProto) -> None:
@@ -88,7 +93,7 @@ def _name_sizes(model: onnx.ModelProto) -> None:
                 size.dim_param = letter
 
 
-def _renumber(model: onnx.ModelProto) -> None:
+def renumber(model: onnx.ModelProto) -> None:
     """Give names that do not depend on what the process converted before, so that the size of a file does not.
 
     tf2onnx counts names through a whole process, and of equal small constants it keeps any one. Both are numbered
@@ -105,16 +110,28 @@ def _renumber(model: onnx.ModelProto) -> None:
             return f"constant__{number(name)}"
         return _NUMBERED.sub(lambda found: f"__{number(found[1])}", name)
 
-    for node in model.graph.node:
-        node.name = renamed(node.name)
-        node.input[:] = [renamed(name) for name in node.input]
-        node.output[:] = [renamed(name) for name in node.output]
-    for tensor in (*model.graph.initializer, *model.graph.value_info):
-        tensor.name = renamed(tensor.name)
+    for graph in graphs(model.graph):
+        for node in graph.node:
+            node.name = renamed(node.name)
+            node.input[:] = [renamed(name) for name in node.input]
+            node.output[:] = [renamed(name) for name in node.output]
+        inner = () if graph is model.graph else (*graph.input, *graph.output)
+        for tensor in (*graph.initializer, *graph.value_info, *inner):
+            tensor.name = renamed(tensor.name)
+
+
+def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and those inside of its nodes: bodies of loops, branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from graphs(attribute.g)
 
 
 @contextlib.contextmanager
-def _quiet_tf2onnx() -> Iterator[None]:
+def quiet_tf2onnx() -> Iterator[None]:
+    """Say nothing while tf2onnx converts."""
     # It logs what it cannot convert and goes on; `check_standard` raises instead.
     logger = logging.getLogger("tf2onnx")
     level = logger.level

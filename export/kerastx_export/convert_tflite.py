@@ -44,7 +44,7 @@ def convert(saved_model: Path, recipe: Recipe, *, task: str) -> bytes:
 def convert_tokenizer(text: TextInput, folder: Path) -> bytes:
     """Return the flatbuffer of a tokenizer made of tensor operations, for one text at a time."""
     module = tf.Module()
-    module.tokenize = tf.function(text.function, input_signature=text.specs(1))
+    module.tokenize = tf.function(text.function, input_signature=text.specs(1, size=text.budget))
     tf.saved_model.save(module, str(folder), signatures={TOKENIZE: module.tokenize})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[TOKENIZE])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -47,8 +47,9 @@ def export_checkpoint(
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
         dev: labelled rows to compare and score on; texts of our own otherwise, without a score.
-        inputs: "ids", or "both": the .tflite files then take text as well, their tokenizer being part of the graph, in
-            two more signatures; `tokenize` answers ids and the bytes of each token, `text` what the task answers.
+        inputs: "ids", or "both": the files then take text as well, their tokenizer being part of the graph. A .tflite
+            has two more signatures: `tokenize` answers ids and the bytes of each token, `text` what the task answers.
+            An .onnx has the input `text`, which is read where no ids are given.
         force: replace files of the same name.
         progress: called with (phase, steps done, steps in all).
 

@@ -26,26 +26,31 @@ _UNARY = {"Gelu", "Relu", "Tanh", "Erf"}
 
 def fuse(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return `model` at opset 23 with LayerNormalization, Gelu and Attention nodes and without shape arithmetic."""
-    raised = onnx.ModelProto()
-    raised.CopyFrom(model)
-    # No operator that tf2onnx writes here changed its meaning between opset 18 and 23; the checker looks again.
-    del raised.opset_import[:]
-    raised.opset_import.append(onnx.helper.make_opsetid("", OPSET))
-    raised.ir_version = IR_VERSION
-    graph_model = ir.from_proto(raised)
+    graph_model = ir.from_proto(raised(model))
     pattern.RewriteRuleSet(_RULES, commute=True).apply_to_model(graph_model)
-    _clean(graph_model)
+    clean(graph_model)
     graph_model = ir.from_proto(_with_shapes(ir.to_proto(graph_model)))
     for node in list(graph_model.graph):
         if node.op_type == "Reshape":
             _keep_rank_3(node)
-    _clean(graph_model)
+    clean(graph_model)
     fuse_attention(graph_model.graph)
-    _clean(graph_model)
+    clean(graph_model)
     fused = ir.to_proto(graph_model)
     # The shapes noted along the way no longer hold.
     del fused.graph.value_info[:]
     return fused
+
+
+def raised(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of what tf2onnx wrote, at opset 23."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    # No operator that tf2onnx writes here changed its meaning between opset 18 and 23; the checker looks again.
+    del copy.opset_import[:]
+    copy.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+    copy.ir_version = IR_VERSION
+    return copy
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -106,11 +111,12 @@ def _plain_index(op, index, **_):
     return op.Identity(index)
 
 
+PLAIN_INDEX = pattern.RewriteRule(_wrapped_index, _plain_index)
 _RULES = [
     pattern.RewriteRule(_layer_norm, _one_layer_norm, _is_layer_norm),
     pattern.RewriteRule(_gelu, _one_gelu),
     pattern.RewriteRule(_gelu_tanh, _one_gelu_tanh),
-    pattern.RewriteRule(_wrapped_index, _plain_index),
+    PLAIN_INDEX,
 ]
 
 
@@ -198,7 +204,8 @@ def _leave_leading_axes(reshape: ir.Node, *, was_rank_3: bool) -> None:
     reshape.replace_input_with(1, shape)
 
 
-def _clean(model: ir.Model) -> None:
+def clean(model: ir.Model) -> None:
+    """Take out what is there twice, and what nobody reads."""
     for clean in (
         passes.IdentityEliminationPass(),
         passes.CommonSubexpressionEliminationPass(),

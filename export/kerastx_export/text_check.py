@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
+from kerastx.text.tokenizer import Encoding, truncated_lengths
+from kerastx_export.onnx_joining import showing_tokens
+from kerastx_export.onnx_tokenizer import TOKENS
 from kerastx_export.probe_texts import ODD_TEXTS
 from kerastx_export.text_input import TextInput
 from kerastx_export.tflite_grafting import TOKENIZE
@@ -17,13 +22,11 @@ RANDOM_TEXTS = 300
 
 
 def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None:
-    """Raise ExportError that shows the first text of which a .tflite file makes other ids, segments or bytes.
+    """Raise ExportError that shows the first text of which a file makes other ids, segments or bytes.
 
     Compared on odd texts, on random ones of all of Unicode, and on strings of pieces of the vocabulary.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    tokenize = Interpreter(model_path=str(path), num_threads=1).get_signature_runner(TOKENIZE)
+    tokenize = _tflite_tokenizer(path) if path.suffix == ".tflite" else _onnx_tokenizer(path)
     texts = [one for one in [*ODD_TEXTS, *random_texts(checkpoint)] if len(one.encode()) <= text.budget]
     pairs = [*texts[7:], *texts[:7]] if checkpoint.pair else None
     expected = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
@@ -32,9 +35,50 @@ def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None
         found = tokenize(**{name: as_bytes(one, text.budget) for name, one in zip(text.names, given, strict=True)})
         count = int(found["lengths"][0, 0])
         sides = {name: (found[name][0, :count], getattr(encoding, name)) for name in ("token_ids", "segment_ids")}
+        sides["bytes"] = (
+            np.stack([found["begins"], found["ends"]], axis=2)[0, :count],
+            byte_offsets(checkpoint, given, encoding),
+        )
         for name, (got, wanted) in sides.items():
             if got.tolist() != wanted.tolist():
                 raise ExportError(f"the tokenizer in the file has other {name} than the tokenizer for {given!r}")
+
+
+def _tflite_tokenizer(path: Path) -> Callable[..., dict[str, np.ndarray]]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(model_path=str(path), num_threads=1).get_signature_runner(TOKENIZE)
+
+
+def _onnx_tokenizer(path: Path) -> Callable[..., dict[str, np.ndarray]]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    content = showing_tokens(onnx.load(path)).SerializeToString()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def tokenize(**texts: np.ndarray) -> dict[str, np.ndarray]:
+        found = dict(zip(TOKENS, session.run(None, texts), strict=True))
+        return {**found, "lengths": found["padding_mask"].sum(axis=1, keepdims=True)}
+
+    return tokenize
+
+
+def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -> np.ndarray:
+    """Return the bytes of each token in its text, int (L, 2), where the encoding has the characters."""
+    tokenizer, is_pair = checkpoint.tokenizer, len(texts) > 1
+    room = checkpoint.max_length - tokenizer.template.num_special(is_pair=is_pair)
+    first, second = [*(len(ids) for ids in tokenizer.encode_ids(texts)), 0][:2]
+    kept = truncated_lengths(first, second, room) if is_pair else (min(first, room),)
+    found, start = np.zeros_like(encoding.offsets), 0
+    for text, _, _ in tokenizer.template.slots(is_pair=is_pair):
+        stop = start + (1 if text is None else kept[text])
+        if text is not None:
+            byte_of = np.cumsum([0, *(len(character.encode()) for character in texts[text])])
+            found[start:stop] = byte_of[encoding.offsets[start:stop]]
+        start = stop
+    return found
 
 
 def as_bytes(text: str, budget: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import DataError, ExportError
 from kerastx.layers.assemble_tokens import AssembleTokens
 from kerastx.layers.byte_pair import BytePair
+from kerastx.layers.utf8 import cut_bytes
 from kerastx.layers.wordpiece import WordPiece
 from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.graph_tables import WordPieceTables
@@ -28,16 +30,32 @@ class TextInput:
         budget: bytes of a text that are read.
         function: of tensors by these names, to the tensors of `AssembleTokens`.
         size_bytes: of its tables.
+        needs_size: whether the function wants all of the budget, for its loops to have an end.
     """
 
     names: tuple[str, ...]
     budget: int
     function: Callable[..., dict[str, tf.Tensor]]
     size_bytes: int
+    needs_size: bool
 
-    def specs(self, batch: int | None) -> list[tf.TensorSpec]:
-        """Return the inputs for so many texts at once, None for any number."""
-        return [tf.TensorSpec([batch, self.budget], tf.uint8, name=name) for name in self.names]
+    def specs(self, batch: int | None, *, size: int | None) -> list[tf.TensorSpec]:
+        """Return the inputs for so many texts of so many bytes; None for any number."""
+        return [tf.TensorSpec([batch, size], tf.uint8, name=name) for name in self.names]
+
+    def trimmed(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answer as `function` does, for bytes of any size, (B, N), and only as far as the longest text has tokens.
+
+        What is behind the budget is left out and counted as cut. Instead of `lengths` there is the padding mask.
+        """
+        more = self.budget if self.needs_size else 1  # an empty text too has a byte to look at
+        kept = [cut_bytes(tf.pad(tf.cast(one, tf.int32), [[0, 0], [0, more]]), self.budget) for one in texts]
+        if self.needs_size:
+            kept = [(tf.ensure_shape(values, [None, self.budget]), cut) for values, cut in kept]
+        found = self.function(*(values for values, _ in kept))
+        longest = tf.reduce_max(found.pop("lengths"))
+        is_cut = functools.reduce(tf.logical_or, [found.pop("is_cut"), *(cut for _, cut in kept)])
+        return {**{name: values[:, :longest] for name, values in found.items()}, "is_cut": is_cut}
 
 
 def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInput:
@@ -70,4 +88,5 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
     def function(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in assemble(*map(tokens, texts)).items()}
 
-    return TextInput(TEXT_INPUTS[: 1 + checkpoint.pair], size, function, tables.size_bytes)
+    names = TEXT_INPUTS[: 1 + checkpoint.pair]
+    return TextInput(names, size, function, tables.size_bytes, needs_size=tokenizer.family == "BPE")

@@ -18,4 +18,4 @@ def pick(values, index):
     if values.shape[0] == 1:
         return ops.take(flat, index, axis=0)
     row = ops.cumsum(ops.ones_like(values[:, :1]), axis=0) - 1
-    return ops.take(flat, index + row * values.shape[1], axis=0)
+    return ops.take(flat, index + row * ops.shape(values)[1], axis=0)

@@ -1,4 +1,7 @@
-"""UTF-8 by tensor operations, and moving values along a text: int32 (B, N) throughout."""
+"""UTF-8 by tensor operations, and moving values along a text: int32 (B, N) throughout.
+
+N may be open: nothing here asks for it before the tensors are there.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,12 @@ def code_points(text):
 
 def shifted_left(values, count: int, fill: int = 0):
     """Return values[i + count], `fill` behind the last."""
-    return ops.pad(values[:, count:], [[0, 0], [0, min(count, values.shape[1])]], constant_values=fill)
+    return ops.pad(values, [[0, 0], [0, count]], constant_values=fill)[:, count:]
 
 
 def shifted_right(values, count: int, fill: int = 0):
     """Return values[i - count], `fill` before the first."""
-    return ops.pad(values[:, :-count], [[0, 0], [min(count, values.shape[1]), 0]], constant_values=fill)
+    return ops.pad(values, [[0, 0], [count, 0]], constant_values=fill)[:, :-count]
 
 
 def with_end(values, end: int, count: int = 1):
@@ -52,6 +55,20 @@ def from_behind(values):
     return ops.sum(values, axis=1, keepdims=True) - ops.cumsum(values, axis=1) + values
 
 
-def numbers(count: int):
+def numbers(count):
     """Return 0, 1, ... count - 1, int32 (1, count)."""
     return ops.expand_dims(ops.arange(count, dtype="int32"), 0)
+
+
+def cut_bytes(text, budget: int):
+    """Return at most `budget` bytes of each text, none of a character that is not whole then, and whether it was cut.
+
+    int32 (B, N) -> int32 (B, min(N, budget)), bool (B, 1).
+    """
+    around = ops.pad(text, [[0, 0], [0, budget + 1]])[:, : budget + 1]
+    goes_on = ops.cast((around >= 128) & (around < 192), "int32")
+    before, last, beyond = (goes_on[:, budget - step : budget - step + 1] for step in (2, 1, 0))
+    lost = beyond * (1 + last * (1 + before))  # of the character that the cut goes through
+    kept = text[:, :budget]
+    is_cut = ops.sum(text[:, budget:], axis=1, keepdims=True) > 0
+    return kept * ops.cast(numbers(ops.shape(kept)[1]) < budget - lost, "int32"), is_cut

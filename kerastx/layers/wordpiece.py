@@ -43,7 +43,7 @@ class WordPiece(keras.layers.Layer):
             `kerastx.text.graph_tables.WordPieceTables`.
         max_tokens: M; further tokens are left out.
 
-    Call: uint8 (B, N), UTF-8, zeros behind the text -> dict of int32:
+    Call: uint8 (B, N), UTF-8, zeros behind the text, N of any size -> dict of int32:
         token_ids: (B, M), without special tokens; 0 behind the last.
         begins, ends: (B, M), the bytes of each token.
         counts: (B, 1), how many tokens there are, at most M + 1, which says that some were left out.
@@ -75,7 +75,7 @@ class WordPiece(keras.layers.Layer):
         self.max_tokens = max_tokens
 
     def call(self, text):
-        size = text.shape[1]
+        size = ops.shape(text)[1]
         text = ops.cast(text, "int32")
         units = self._units(text, size)
         matches, first = self._matches(units, size)
@@ -93,7 +93,7 @@ class WordPiece(keras.layers.Layer):
     def _look_up(self, name: str, index):
         return ops.cast(ops.take(ops.convert_to_tensor(self.tables[name]), index, axis=0), "int32")
 
-    def _units(self, text, size: int) -> _Units:
+    def _units(self, text, size) -> _Units:
         """Normalise every character by table, and leave out what is removed."""
         code, length, _ = code_points(text)
         page = self._look_up("pages", code // 256)
@@ -107,19 +107,15 @@ class WordPiece(keras.layers.Layer):
         kind = found % 4
         return _Units(found // 4, kind, begin, begin + pick(length, begin))
 
-    def _matches(self, units: _Units, size: int) -> tuple[_Matches, keras.KerasTensor]:
+    def _matches(self, units: _Units, size) -> tuple[_Matches, keras.KerasTensor]:
         """Return the matches, and where the first token begins, (B, 1)."""
         in_word = ops.cast(units.kind == _LETTER, "int32")
         goes_on = in_word * shifted_right(in_word, 1)
         starts = ops.cast((units.kind == _LETTER) | (units.kind == _ALONE), "int32") - goes_on
         inside = ops.cumsum(goes_on, axis=1)
-        letters = units.letter
-        if size > self.longest_word:
-            # A letter that no token has makes a word unknown.
-            too_far = goes_on * ops.cast(
-                inside - shifted_right(inside, self.longest_word) == self.longest_word, "int32"
-            )
-            letters = letters * (1 - too_far)
+        # A letter that no token has makes a word unknown.
+        too_far = goes_on * ops.cast(inside - shifted_right(inside, self.longest_word) == self.longest_word, "int32")
+        letters = units.letter * (1 - too_far)
         ids, length = self._longest(letters, starts, goes_on)
         place = numbers(size)
         landing = place + length
@@ -127,7 +123,7 @@ class WordPiece(keras.layers.Layer):
         # The word's chain of tokens ends at N, where all is well, or at N + 1, where some unit begins no token.
         step = ops.where(length == 0, size + 1, ops.where(lands_inside, landing, size))
         goal = step
-        for _ in range(_doublings(min(self.longest_word, size))):
+        for _ in range(_doublings(self.longest_word)):
             goal = pick(with_end(with_end(goal, size), size + 1), goal)
         is_unknown = goal > size
         words, next_word = _next_starts(starts, size)
@@ -141,13 +137,12 @@ class WordPiece(keras.layers.Layer):
 
     def _longest(self, letters, starts, goes_on):
         """Return id and length of the longest token from each unit on, 0 and 0 where there is none."""
-        size = letters.shape[1]
         ahead = ops.pad(letters * goes_on, [[0, 0], [0, self.longest]])
         state = starts + 2 * goes_on
         base = ops.abs(self._look_up("base", state))
         ending = ops.zeros_like(state)
         for step in range(self.longest):
-            target = base + (letters if step == 0 else ahead[:, step : step + size])
+            target = base + (letters if step == 0 else ahead[:, step : step - self.longest])
             state = ops.where(self._look_up("check", target) == state, target, 0)
             found = self._look_up("base", state)
             ending = ops.where(found < 0, state, ending)
@@ -155,7 +150,7 @@ class WordPiece(keras.layers.Layer):
         return self._look_up("ids", ending), self._look_up("lengths", ending)
 
 
-def _next_starts(starts, size: int):
+def _next_starts(starts, size):
     """Return the places of the words, N behind the last, (B, N), and for each unit the next word behind it."""
     place = numbers(size)
     found, _ = ops.top_k(ops.where(starts > 0, size - place, 0), size)
@@ -163,7 +158,7 @@ def _next_starts(starts, size: int):
     return words, pick(with_end(words, size), ops.cumsum(starts, axis=1))
 
 
-def _chain(first, following, size: int, count: int):
+def _chain(first, following, size, count: int):
     """Return the places first, following[first], ..., N behind the last: (B, 1), (B, N) -> (B, count)."""
     at = first + 0 * numbers(count)
     jump = with_end(following, size)

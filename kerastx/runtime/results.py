@@ -19,6 +19,10 @@ OUTPUTS = {
     "span": ("ends", "null_score", "scores", "starts"),  # sorted, as tf2onnx writes them
 }
 INTEGER_OUTPUTS = ("starts", "ends")
+# What a graph that reads text answers besides: the bytes text[begin:end] of each token (B, T) of a tagging, or of each
+# span (B, K), int32; and whether something was left out at the end of a text, bool (B, 1).
+BYTE_OUTPUTS = ("begin_bytes", "end_bytes")
+CUT = "is_cut"
 # Tasks that have no outputs for whole texts: their windows are put together first.
 WINDOWED_TASKS = ("tagging", "span")
 LABEL_TASKS = ("classification", "multi_label")

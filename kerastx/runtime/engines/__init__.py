@@ -8,13 +8,27 @@ import numpy as np
 
 
 class Engine(Protocol):
-    """Runs one graph; safe to call from several threads."""
+    """Runs one graph; safe to call from several threads.
+
+    Attributes:
+        inputs: the ids that it takes; none if it takes texts only.
+        outputs: what it answers.
+        text_inputs: names of the texts that it takes as bytes; none if it takes ids only.
+    """
 
     inputs: dict[str, np.dtype[Any]]
     outputs: dict[str, np.dtype[Any]]
+    text_inputs: tuple[str, ...]
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by its name; names and dtypes of the inputs are exact."""
+        ...
+
+    def run_text(self, texts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output for texts, uint8 (B, N) each, UTF-8 with zeros behind; names are exact.
+
+        Among them `kerastx.runtime.results.CUT` and, where there are any, BYTE_OUTPUTS.
+        """
         ...
 
 

@@ -6,8 +6,15 @@ import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
 from kerastx.runtime.engines import check_inputs
+from kerastx.runtime.results import BYTE_OUTPUTS, CUT
 
-_DTYPES = {"tensor(int32)": "int32", "tensor(int64)": "int64", "tensor(bool)": "bool", "tensor(float)": "float32"}
+_DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+    "tensor(float)": "float32",
+}
 # Warnings about a file are for those who made it; errors are raised.
 _LOG_ERRORS = 3
 
@@ -38,13 +45,27 @@ class OnnxEngine:
             RuntimeError,
         ) as error:
             raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
-        self.inputs = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
-        self.outputs = {tensor.name: _dtype(tensor) for tensor in self._session.get_outputs()}
+        given = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
+        answered = {tensor.name: _dtype(tensor) for tensor in self._session.get_outputs()}
+        self._no_texts = {name: np.zeros((0, 0), np.uint8) for name, dtype in given.items() if dtype == np.uint8}
+        self.text_inputs = tuple(self._no_texts)
+        self.text_outputs = tuple(name for name in (*BYTE_OUTPUTS, CUT) if self.text_inputs and name in answered)
+        if self.text_inputs:  # the ids, if it takes any, need not be given
+            given = {tensor.name: _dtype(tensor) for tensor in self._session.get_overridable_initializers()}
+        self.inputs = given
+        self.outputs = {name: dtype for name, dtype in answered.items() if name not in self.text_outputs}
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by its name; see `Engine`."""
         check_inputs(inputs, self.inputs)
-        names = list(self.outputs)
+        return self._run({**inputs, **self._no_texts}, list(self.outputs))
+
+    def run_text(self, texts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return every output for texts given as bytes; see `Engine`."""
+        check_inputs(texts, dict.fromkeys(self.text_inputs, np.dtype(np.uint8)))
+        return self._run(texts, [*self.outputs, *self.text_outputs])
+
+    def _run(self, inputs: dict[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray]:
         return dict(zip(names, self._session.run(names, inputs), strict=True))
 
 

@@ -1,0 +1,183 @@
+"""ONNX files that take text: one graph that tokenizes bytes, or takes ids, with the weights once."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from graph_tokens import padded
+from small_classifier import small_classifier
+from text_backends import VARIED
+
+import kerastx
+from kerastx.checkpoint.store import Checkpoint, build_model
+from kerastx.errors import ExportError
+from kerastx.models.config import EncoderConfig
+from kerastx.runtime.results import BYTE_OUTPUTS, CUT
+from kerastx.runtime.session import load
+from kerastx.text.question_windows import SpanSettings
+from kerastx_export.convert_onnx import graphs
+from kerastx_export.export import export_checkpoint
+from kerastx_export.text_input import text_input
+
+TESTS = Path(__file__).resolve().parent.parent
+OPERATORS = {
+    "Abs", "Add", "And", "Cast", "Concat", "ConstantOfShape", "CumSum", "Div", "Equal", "Gather", "GatherElements",
+    "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Not", "Or", "Pad",
+    "Range", "ReduceMax", "ReduceSum", "Reshape", "Shape", "Slice", "Squeeze", "Sub", "TopK", "Unsqueeze", "Where",
+}  # fmt: skip
+LOOPING = OPERATORS | {"Loop"}
+
+
+def headed(task: str) -> Checkpoint:
+    """A checkpoint of a task whose answers are places in a text."""
+    small = small_classifier()
+    labels = ("PER", "ORG") if task == "tagging" else ()
+    config = EncoderConfig(**{**small.config.to_dict(), "num_segments": 2})
+    model = build_model(task, config, labels, tokenizer=small.tokenizer)
+    noise = np.random.default_rng(8)
+    for variable in model.weights:
+        variable.assign(variable.numpy() + noise.normal(0, 0.3, variable.shape))
+    span = SpanSettings(stride=8, max_answer_tokens=6) if task == "span" else None
+    pair = task == "span"
+    return dataclasses.replace(small, model=model, config=config, task=task, labels=labels, span=span, pair=pair)
+
+
+CHECKPOINTS = {
+    "wordpiece": small_classifier,
+    "pair": lambda: dataclasses.replace(small_classifier(), pair=True),
+    "byte-pair": lambda: kerastx.load(str(TESTS / "golden" / "roberta-classifier")),
+    "tagging": lambda: headed("tagging"),
+    "span": lambda: headed("span"),
+}
+
+
+@pytest.fixture(scope="module", params=CHECKPOINTS)
+def exported(request, tmp_path_factory):
+    checkpoint = CHECKPOINTS[request.param]()
+    output = tmp_path_factory.mktemp(request.param)
+    recipe = "dynamic_wi8_afp32" if request.param == "wordpiece" else "fp32"
+    export_checkpoint(checkpoint, output, formats=("onnx",), recipe=recipe, inputs="both")
+    return checkpoint, output / f"{checkpoint.task}-{recipe}.onnx"
+
+
+def given(checkpoint):
+    """Varied texts, all at once, and as bytes."""
+    texts = [text for text in VARIED if len(text.encode()) <= 512]
+    sides = [texts, texts[::-1]] if checkpoint.pair else [texts]
+    size = max(len(text.encode()) for text in texts)
+    names = ("text", "pair")
+    return sides, {name: padded(side, size) for name, side in zip(names, sides, strict=False)}
+
+
+def open_file(path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def test_texts_and_ids_give_one_answer(exported):
+    checkpoint, path = exported
+    sides, texts = given(checkpoint)
+    session = load(path)
+    encodings = checkpoint.tokenizer.encode_batch(*sides, max_length=checkpoint.max_length)
+    expected = session.engine.run(checkpoint.tokenizer.pad(encodings))
+    found = session.engine.run_text(texts)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
+    whole = [len(encoding) for encoding in checkpoint.tokenizer.encode_batch(*sides)]
+    assert found[CUT][:, 0].tolist() == [length > checkpoint.max_length for length in whole]
+    assert 0 < found[CUT].sum() < len(whole)
+
+
+def test_a_text_alone_is_read_no_further_than_it_goes(exported):
+    checkpoint, path = exported
+    session = load(path)
+    inputs = {name: padded(["the old film ?"], 14) for name in session.engine.text_inputs}
+    longer = {name: np.pad(values, ((0, 0), (0, 80))) for name, values in inputs.items()}
+    found = session.engine.run_text(inputs)
+    for name, values in session.engine.run_text(longer).items():
+        np.testing.assert_allclose(values, found[name], atol=1e-6, err_msg=name)
+    if checkpoint.task == "tagging":
+        assert found["probabilities"].shape[1] == len(checkpoint.tokenizer.encode("the old film ?"))
+
+
+def test_behind_the_budget_nothing_is_read_and_the_answer_says_so(exported):
+    checkpoint, path = exported
+    session = load(path)
+    budget = session.manifest.text["budget"]
+    whole = "é" * (budget // 2) + "é"
+    inputs = {name: padded([whole, "a"], budget + 2) for name in session.engine.text_inputs}
+    found = session.engine.run_text(inputs)
+    assert found[CUT][:, 0].tolist() == [True, False]
+    shorter = {name: values[:, :budget] for name, values in inputs.items()}
+    assert checkpoint.task == "span" or all(
+        (found[name] == values).all() for name, values in session.engine.run_text(shorter).items() if name != CUT
+    )
+
+
+def test_places_are_bytes_of_the_text(exported):
+    checkpoint, path = exported
+    if checkpoint.task not in ("tagging", "span"):
+        assert not set(BYTE_OUTPUTS) & set(load(path).engine.text_outputs)
+        return
+    sides, texts = given(checkpoint)
+    found = load(path).engine.run_text(texts)
+    for row, text in enumerate(sides[-1]):
+        encoding = checkpoint.tokenizer.encode(*(side[row] for side in sides), max_length=checkpoint.max_length)
+        for place, (begin, end) in enumerate(zip(*(found[name][row] for name in BYTE_OUTPUTS), strict=True)):
+            at = (
+                (place, place)
+                if checkpoint.task == "tagging"
+                else (found["starts"][row, place], found["ends"][row, place])
+            )
+            if max(at) < len(encoding) and (checkpoint.task == "tagging" or found["scores"][row, place] > -1000):
+                wanted = text[encoding.offsets[at[0], 0] : encoding.offsets[at[1], 1]]
+                assert text.encode()[begin:end].decode() == wanted
+
+
+def test_the_file_holds_the_weights_once_and_standard_operators_only(exported):
+    checkpoint, path = exported
+    model = onnx.load(path)
+    large = [t.raw_data for graph in graphs(model.graph) for t in graph.initializer if len(t.raw_data) > 2000]
+    assert len(set(large)) == len(large)
+    branches = [node for node in model.graph.node if node.op_type == "If"]
+    assert len(branches) == 1
+    used = {node.op_type for graph in graphs(branches[0].attribute[0].g) for node in graph.node}
+    used |= {node.op_type for graph in graphs(branches[0].attribute[1].g) for node in graph.node}
+    wanted = LOOPING if checkpoint.tokenizer.family == "BPE" else OPERATORS
+    assert used <= wanted, f"new operators: {', '.join(sorted(used - wanted))}"
+    assert {node.domain for graph in graphs(model.graph) for node in graph.node} == {""}
+
+
+def test_a_client_of_a_few_lines_without_our_library(exported):
+    checkpoint, path = exported
+    if checkpoint.task != "classification" or checkpoint.pair:
+        return
+    readme = (TESTS.parent / "README.md").read_text("utf-8")
+    (lines,) = re.findall(r"```python\n(import numpy as np\nimport onnxruntime.*?)```", readme, re.DOTALL)
+    assert len([line for line in lines.splitlines() if line]) <= 15
+    hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
+    sentence = "the old film was fine , and the cake ?"
+    code = hidden + lines.replace("classification-dynamic_wi8_afp32.onnx", str(path)) + "print(*classify(sys.argv[1]))"
+    command = [sys.executable, "-c", code, sentence]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = np.array(done.stdout.split(), np.float32)
+    np.testing.assert_allclose(found, load(path).predict([sentence])["probabilities"][0], atol=1e-5)
+
+
+def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
+    checkpoint = small_classifier()
+    other = type(checkpoint.tokenizer).train(["another text of other words"] * 9, vocabulary_size=120)
+    wrong = text_input(dataclasses.replace(checkpoint, tokenizer=other))
+    monkeypatch.setattr("kerastx_export.export.text_input", lambda *_, **__: wrong)
+    with pytest.raises(ExportError, match="the tokenizer in the file has other token_ids than the tokenizer for"):
+        export_checkpoint(checkpoint, tmp_path / "out", formats=("onnx",), inputs="both")
+    assert not list(tmp_path.rglob("*.onnx"))

@@ -16,6 +16,8 @@ from kerastx_export.signature import INPUTS
 from kerastx_export.text_input import TextInput
 from kerastx_export.tflite_grafting import TOKENIZE
 from kerastx_export.tflite_graph import TfliteGraph
+from kerastx_export.tflite_indices import read_indices_as_they_are
+from kerastx_export.tflite_slimming import slim
 
 # error: loc(callsite(fused["Erfinv:", "classifier_1/odd_layer_1/Erfinv@..."] ...: 'tf.Erfinv' op is neither ...
 _FOREIGN = re.compile(r'fused\["\w+:", "(?P<node>[^"@]+)[^\n]*\'tf\.(?P<op>\w+)\' op is neither')
@@ -49,9 +51,12 @@ def convert_tokenizer(text: TextInput, folder: Path) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[TOKENIZE])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
-        return converter.convert()
+        graph = TfliteGraph(converter.convert())
     except ConverterError as error:
         raise ExportError(_reason(str(error))) from error
+    read_indices_as_they_are(graph.model)
+    slim(graph.model)
+    return graph.packed()
 
 
 def check(graph: TfliteGraph, task: str) -> None:

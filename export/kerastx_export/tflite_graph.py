@@ -27,11 +27,11 @@ class TfliteGraph:
 
     def __init__(self, content: bytes):
         self.model = schema.ModelT.InitFromPackedBuf(content, 0)
-        self._codes = codes = [_operator_name(code) for code in self.model.operatorCodes]
+        self._codes = codes = [operator_name(code) for code in self.model.operatorCodes]
         found = [codes[node.opcodeIndex] for graph in self.model.subgraphs for node in graph.operators]
         self.operators = dict(Counter(found).most_common())
         self.constants = [
-            Constant(_text(tensor.name), tuple(int(size) for size in tensor.shape), _DTYPES[tensor.type])
+            Constant(_text(tensor.name or b""), tuple(int(size) for size in tensor.shape), _DTYPES[tensor.type])
             for graph in self.model.subgraphs
             for tensor in graph.tensors
             if _has_data(self.model.buffers[tensor.buffer])
@@ -49,7 +49,8 @@ class TfliteGraph:
         chosen = [self.model.subgraphs[number] for number in subgraphs]
         return {self._codes[node.opcodeIndex] for graph in chosen for node in graph.operators}
 
-    def _packed(self) -> bytes:
+    def packed(self) -> bytes:
+        """Return the flatbuffer as it is now."""
         builder = _AlignedBuilder(1024)
         builder.Finish(self.model.Pack(builder), file_identifier=_IDENTIFIER)
         return bytes(builder.Output())
@@ -63,7 +64,7 @@ class TfliteGraph:
         self.model.buffers.append(buffer)
         self.model.metadata = [*(self.model.metadata or []), entry]
         self.model.description = description
-        return self._packed()
+        return self.packed()
 
 
 class _AlignedBuilder(flatbuffers.Builder):
@@ -87,7 +88,8 @@ _OPERATORS = _names(schema.BuiltinOperator)
 _DTYPES = {value: name.lower() for value, name in _names(schema.TensorType).items()}
 
 
-def _operator_name(code: Any) -> str:
+def operator_name(code: Any) -> str:
+    """Return the name of an operator code of the schema; of a custom one, "custom:NAME"."""
     if code.customCode:
         return f"custom:{_text(code.customCode)}"
     # Operators beyond 127 do not fit the older of the two fields, which then holds a placeholder.

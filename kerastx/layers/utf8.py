@@ -17,14 +17,15 @@ def code_points(text):
     Inside of a character the code point is 0. Bytes that begin one whose rest is missing stand for U+FFFD; a text that
     was cut within a character has some.
     """
-    goes_on = ops.cast((text >= 128) & (text < 192), "int32")
-    second, third, fourth = (shifted_left(text, step) - 128 for step in (1, 2, 3))
+    goes_on = _goes_on(text)
+    following = [shifted_left(text, step) for step in (1, 2, 3)]
+    second, third, fourth = (values - 128 for values in following)
     two = (text - 192) * 64 + second
     three = (text - 224) * 4096 + second * 64 + third
     four = (text - 240) * 262144 + second * 4096 + third * 64 + fourth
     longer = ops.where(text < 224, two, ops.where(text < 240, three, four))
     needed = 1 + sum(ops.cast(text >= first, "int32") for first in (192, 224, 240))
-    behind, more, most = (shifted_left(goes_on, step) for step in (1, 2, 3))
+    behind, more, most = map(_goes_on, following)
     is_whole = 1 + behind * (1 + more * (1 + most)) >= needed
     length = ops.where(is_whole, needed, 1)
     code = ops.where(text < 128, text, ops.where(is_whole, longer, _REPLACEMENT)) * (1 - goes_on)
@@ -33,6 +34,11 @@ def code_points(text):
     for step in (1, 2, 3):
         offset = ops.where((run == step) & (shifted_right(length, step) > step), step, offset)
     return ops.clip(code, 0, _LAST_CODE_POINT), length, offset
+
+
+def _goes_on(text):
+    """Return 1 for bytes that go on with a character, 0 for those that begin one."""
+    return ops.cast((text >= 128) & (text < 192), "int32")
 
 
 def shifted_left(values, count: int, fill: int = 0):

@@ -49,7 +49,7 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None =
         description=checkpoint.description or _description(checkpoint),
         pair=checkpoint.pair,
         span=checkpoint.span.to_dict() if checkpoint.span else {},
-        text={} if text is None else {"inputs": list(text.names), "budget": text.budget},
+        text={} if text is None else text.entry(),
     )
 
 

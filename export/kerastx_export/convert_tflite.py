@@ -14,7 +14,7 @@ from kerastx_export.layer_names import layer_of
 from kerastx_export.recipes import Recipe
 from kerastx_export.signature import INPUTS
 from kerastx_export.text_input import TextInput
-from kerastx_export.tflite_grafting import TOKENIZE
+from kerastx_export.tflite_grafting import TOKENIZE, TOKENIZE_SHORT
 from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.tflite_indices import read_indices_as_they_are
 from kerastx_export.tflite_slimming import slim
@@ -44,11 +44,17 @@ def convert(saved_model: Path, recipe: Recipe, *, task: str) -> bytes:
 
 
 def convert_tokenizer(text: TextInput, folder: Path) -> bytes:
-    """Return the flatbuffer of a tokenizer made of tensor operations, for one text at a time."""
+    """Return the flatbuffer of a tokenizer made of tensor operations, for one text at a time.
+
+    It has the signature tokenize, and tokenize_short where short texts have a graph of their own.
+    """
+    budgets = {TOKENIZE: text.budget} | ({TOKENIZE_SHORT: text.short_budget} if text.short_budget else {})
     module = tf.Module()
-    module.tokenize = tf.function(text.function, input_signature=text.specs(1, size=text.budget))
-    tf.saved_model.save(module, str(folder), signatures={TOKENIZE: module.tokenize})
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[TOKENIZE])
+    module.functions = {
+        key: tf.function(text.function, input_signature=text.specs(1, size=budget)) for key, budget in budgets.items()
+    }
+    tf.saved_model.save(module, str(folder), signatures=dict(module.functions))
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=list(budgets))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     try:
         graph = TfliteGraph(converter.convert())

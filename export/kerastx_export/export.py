@@ -35,6 +35,7 @@ def export_checkpoint(
     recipe: str = "dynamic_wi8_afp32",
     dev: DevRows | None = None,
     inputs: str = "ids",
+    text_bytes: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -50,6 +51,8 @@ def export_checkpoint(
         inputs: "ids", or "both": the files then take text as well, their tokenizer being part of the graph. A .tflite
             has two more signatures: `tokenize` answers ids and the bytes of each token, `text` what the task answers.
             An .onnx has the input `text`, which is read where no ids are given.
+        text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
+            least 512.
         force: replace files of the same name.
         progress: called with (phase, steps done, steps in all).
 
@@ -66,7 +69,9 @@ def export_checkpoint(
     checkpoint = exportable(checkpoint)
     if inputs not in ("ids", "both"):
         raise ValueError(f"inputs must be 'ids' or 'both', got {inputs!r}.")
-    text = text_input(checkpoint) if inputs == "both" else None
+    if text_bytes is not None and inputs != "both":
+        raise ValueError("text_bytes is of files that take text: inputs='both'.")
+    text = text_input(checkpoint, budget=text_bytes) if inputs == "both" else None
     comparison = Comparison(checkpoint, dev)
     output = Path(output).resolve()
     names = [f"{checkpoint.task}-{recipe}.{kind}" for kind in formats]

@@ -15,8 +15,8 @@ from kerastx.text.tokenizer import Encoding, truncated_lengths
 from kerastx_export.onnx_joining import showing_tokens
 from kerastx_export.onnx_tokenizer import TOKENS
 from kerastx_export.probe_texts import ODD_TEXTS
-from kerastx_export.text_input import TextInput
-from kerastx_export.tflite_grafting import TOKENIZE
+from kerastx_export.text_input import TEXT_INPUTS, TextInput
+from kerastx_export.tflite_grafting import TOKENIZE, TOKENIZE_SHORT
 
 RANDOM_TEXTS = 300
 
@@ -24,15 +24,36 @@ RANDOM_TEXTS = 300
 def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None:
     """Raise ExportError that shows the first text of which a file makes other ids, segments or bytes.
 
-    Compared on odd texts, on random ones of all of Unicode, and on strings of pieces of the vocabulary.
+    Every tokenizer that the file has is compared on odd texts, on random ones of all of Unicode, and on strings of
+    pieces of the vocabulary.
     """
-    tokenize = _tflite_tokenizer(path) if path.suffix == ".tflite" else _onnx_tokenizer(path)
-    texts = [one for one in [*ODD_TEXTS, *random_texts(checkpoint)] if len(one.encode()) <= text.budget]
+    texts = [*ODD_TEXTS, *random_texts(checkpoint)]
+    if path.suffix == ".onnx":
+        _check(_onnx_tokenizer(path), text.budget, _that_fit(texts, text.budget), checkpoint)
+        return
+    _check(_tflite_tokenizer(path, TOKENIZE), text.budget, _that_fit(texts, text.budget), checkpoint)
+    if text.short_budget:
+        texts = [*_that_fit(texts, text.short_budget), *_beginnings(texts, text.short_budget)]
+        _check(_tflite_tokenizer(path, TOKENIZE_SHORT), text.short_budget, texts, checkpoint)
+
+
+def _that_fit(texts: list[str], budget: int) -> list[str]:
+    return [text for text in texts if len(text.encode()) <= budget]
+
+
+def _beginnings(texts: list[str], budget: int) -> list[str]:
+    """Return of the texts that do not fit as many characters as do."""
+    return [text.encode()[:budget].decode("utf-8", "ignore") for text in texts if len(text.encode()) > budget]
+
+
+def _check(
+    tokenize: Callable[..., dict[str, np.ndarray]], budget: int, texts: list[str], checkpoint: Checkpoint
+) -> None:
     pairs = [*texts[7:], *texts[:7]] if checkpoint.pair else None
     expected = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
     for row, encoding in enumerate(expected):
         given = [texts[row]] if pairs is None else [texts[row], pairs[row]]
-        found = tokenize(**{name: as_bytes(one, text.budget) for name, one in zip(text.names, given, strict=True)})
+        found = tokenize(**{name: as_bytes(one, budget) for name, one in zip(TEXT_INPUTS, given, strict=False)})
         count = int(found["lengths"][0, 0])
         sides = {name: (found[name][0, :count], getattr(encoding, name)) for name in ("token_ids", "segment_ids")}
         sides["bytes"] = (
@@ -44,10 +65,10 @@ def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None
                 raise ExportError(f"the tokenizer in the file has other {name} than the tokenizer for {given!r}")
 
 
-def _tflite_tokenizer(path: Path) -> Callable[..., dict[str, np.ndarray]]:
+def _tflite_tokenizer(path: Path, signature: str) -> Callable[..., dict[str, np.ndarray]]:
     from ai_edge_litert.interpreter import Interpreter
 
-    return Interpreter(model_path=str(path), num_threads=1).get_signature_runner(TOKENIZE)
+    return Interpreter(model_path=str(path), num_threads=1).get_signature_runner(signature)
 
 
 def _onnx_tokenizer(path: Path) -> Callable[..., dict[str, np.ndarray]]:

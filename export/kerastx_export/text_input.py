@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -18,6 +19,8 @@ from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.graph_tables import WordPieceTables
 
 BYTES_PER_TOKEN, SMALLEST_BUDGET = 6, 512
+# A graph of the whole budget costs a short text as much as a long one; a second one takes those of up to 16 tokens.
+SHORT_BUDGET = 16 * BYTES_PER_TOKEN
 TEXT_INPUTS = ("text", "pair")
 
 
@@ -28,6 +31,7 @@ class TextInput:
     Attributes:
         names: its inputs, "text" and for pairs "pair": uint8 (B, budget), UTF-8, zeros behind the text.
         budget: bytes of a text that are read.
+        short_budget: bytes of the texts for which a graph of their own is worth it; None where budget is hardly more.
         function: of tensors by these names, to the tensors of `AssembleTokens`.
         size_bytes: of its tables.
         needs_size: whether the function wants all of the budget, for its loops to have an end.
@@ -35,6 +39,7 @@ class TextInput:
 
     names: tuple[str, ...]
     budget: int
+    short_budget: int | None
     function: Callable[..., dict[str, tf.Tensor]]
     size_bytes: int
     needs_size: bool
@@ -57,19 +62,29 @@ class TextInput:
         is_cut = functools.reduce(tf.logical_or, [found.pop("is_cut"), *(cut for _, cut in kept)])
         return {**{name: values[:, :longest] for name, values in found.items()}, "is_cut": is_cut}
 
+    def entry(self) -> dict[str, Any]:
+        """Return what the manifest says about it."""
+        short = {"short_budget": self.short_budget} if self.short_budget else {}
+        return {"inputs": list(self.names), "budget": self.budget, **short}
+
 
 def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInput:
     """Build the tokenizer of a checkpoint out of tensor operations.
 
     Args:
         checkpoint: its tokenizer a WordPiece as BERT has it, or a byte-level BPE as GPT-2 has it.
-        budget: bytes of a text; by default 6 for each token, at least 512.
+        budget: bytes of a text, at least as many as tokens; by default 6 for each token, at least 512.
 
     Raises:
+        ValueError: the budget is less.
         ExportError: the tokenizer is another one.
     """
     tokenizer, max_length = checkpoint.tokenizer, checkpoint.max_length
     size = max(SMALLEST_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
+    if size < max_length:
+        raise ValueError(
+            f"a text of {size} bytes cannot fill the {max_length} tokens of this model: expected at least {max_length}"
+        )
     # The longer of two texts is cut, so that all tokens of both have to be known.
     most = size if checkpoint.pair else max_length
     tables: WordPieceTables | BytePairTables
@@ -88,5 +103,5 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
     def function(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in assemble(*map(tokens, texts)).items()}
 
-    names = TEXT_INPUTS[: 1 + checkpoint.pair]
-    return TextInput(names, size, function, tables.size_bytes, needs_size=tokenizer.family == "BPE")
+    names, short = TEXT_INPUTS[: 1 + checkpoint.pair], SHORT_BUDGET if size >= 2 * SHORT_BUDGET else None
+    return TextInput(names, size, short, function, tables.size_bytes, needs_size=tokenizer.family == "BPE")

@@ -1,8 +1,8 @@
-"""A tokenizer's graph put in front of a model's: one flatbuffer, the weights once, three ways in.
+"""A tokenizer's graph put in front of a model's: one flatbuffer, weights and tables once, several ways in.
 
 TFLite converts every signature by itself and folds what it can, so that the same weights come out different where
-shapes are known. The graphs are therefore converted apart and joined here: `tokenize` and `ids` as they are, and
-`text` as the operators of both, one behind the other.
+shapes are known. The graphs are therefore converted apart and joined here: `ids`, `tokenize` and
+`tokenize_short` as they are, and `text` as the operators of `tokenize` and `ids`, one behind the other.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-IDS, TOKENIZE, TEXT = "ids", "tokenize", "text"
+IDS, TOKENIZE, TOKENIZE_SHORT, TEXT = "ids", "tokenize", "tokenize_short", "text"
 _SUBGRAPH_FIELDS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex")
 
 
 def graft(model: Any, tokenizer: Any) -> None:
-    """Give a model (`schema.ModelT`) the signatures tokenize and text; the one it has is called ids from now on.
+    """Give a model (`schema.ModelT`) the signatures of a tokenizer, and text; the one it has is called ids from now on.
 
     Args:
         model: changed in place; one signature.
-        tokenizer: a `schema.ModelT` with one signature, whose outputs have the names of the model's inputs, and more.
+        tokenizer: a `schema.ModelT` with the signature tokenize, whose outputs have the names of the model's inputs,
+            and more; maybe with tokenize_short.
     """
     (ids,) = model.signatureDefs
-    (tokenize,) = tokenizer.signatureDefs
+    tokenizers = sorted(tokenizer.signatureDefs, key=lambda entry: entry.signatureKey)
+    tokenize = tokenizers[0]
     first = len(model.subgraphs)
-    graphs = _moved(model, tokenizer, first)
-    model.subgraphs += graphs
+    model.subgraphs += _moved(model, tokenizer, first)
+    for entry in tokenizers:
+        entry.subgraphIndex += first
     ids.signatureKey, tokenize.signatureKey = IDS.encode(), TOKENIZE.encode()
-    tokenize.subgraphIndex += first
     answering = model.subgraphs[ids.subgraphIndex]
     tokenizing = model.subgraphs[tokenize.subgraphIndex]
     joined, moved = _joined(tokenizing, answering, _by_name(tokenize.outputs), _by_name(ids.inputs))
@@ -37,7 +39,7 @@ def graft(model: Any, tokenizer: Any) -> None:
     for item in text.outputs:
         item.tensorIndex = moved(item.tensorIndex)
     model.subgraphs.append(joined)
-    model.signatureDefs = [ids, tokenize, text]
+    model.signatureDefs = [ids, *tokenizers, text]
 
 
 def _moved(model: Any, tokenizer: Any, first: int) -> list[Any]:

@@ -31,6 +31,10 @@ def export(
     takes: Annotated[
         Input, typer.Option("--input", help="ids, or both: a .tflite then takes text as well, without a tokenizer.")
     ] = Input.ids,
+    text_bytes: Annotated[
+        int | None,
+        typer.Option("--text-bytes", min=1, help="Bytes of a text that are read [6 a token, at least 512]."),
+    ] = None,
     dev: Dev = None,
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
@@ -51,7 +55,13 @@ def export(
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
     if not names or set(names) - {"tflite", "onnx"}:
         raise typer.BadParameter(f"expected tflite, onnx or tflite,onnx, got {formats!r}", param_hint="--formats")
+    if text_bytes is not None and takes != Input.both:
+        raise typer.BadParameter("is of files that take text: --input both", param_hint="--text-bytes")
     loaded = load_checkpoint(checkpoint)
+    if text_bytes is not None and text_bytes < loaded.max_length:
+        raise typer.BadParameter(
+            f"expected at least {loaded.max_length}, a byte for each token, got {text_bytes}", param_hint="--text-bytes"
+        )
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     rows = None if dev is None else read_dev_rows(dev, loaded, **columns)
     with progress() as report_progress:
@@ -62,6 +72,7 @@ def export(
             recipe=recipe.value,
             dev=rows,
             inputs=takes.value,
+            text_bytes=text_bytes,
             force=force,
             progress=report_progress,
         )

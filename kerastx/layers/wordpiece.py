@@ -79,16 +79,19 @@ class WordPiece(keras.layers.Layer):
         text = ops.cast(text, "int32")
         units = self._units(text, size)
         matches, first = self._matches(units, size)
-        at = _chain(first, matches.following, size, self.max_tokens + 1)
+        count = min(self.max_tokens, size)  # a token has a byte at least
+        at = _chain(first, matches.following, size, count + 1)
         counts = ops.sum(ops.cast(at < size, "int32"), axis=1, keepdims=True)
-        at = at[:, : self.max_tokens]
+        at = at[:, :count]
         last = pick(with_end(matches.last, 0), at)
-        return {
+        found = {
             "token_ids": pick(with_end(matches.ids, 0), at),
             "begins": pick(with_end(units.begin, 0), at),
             "ends": pick(with_end(units.end, 0), last) * ops.cast(at < size, "int32"),
-            "counts": counts,
         }
+        if count < self.max_tokens:
+            found = {name: with_end(values, 0, self.max_tokens - count) for name, values in found.items()}
+        return {**found, "counts": counts}
 
     def _look_up(self, name: str, index):
         return ops.cast(ops.take(ops.convert_to_tensor(self.tables[name]), index, axis=0), "int32")

@@ -153,6 +153,12 @@ CASES = {
     ),
     "export of nothing": ("export {0}/none --output {0}/out", 1, "expected a checkpoint folder"),
     "unknown format": ("export {0}/none --output {0}/out --formats pb", 2, "expected tflite, onnx"),
+    "a text of no bytes": ("export {0} --output {0}/out --input both --text-bytes 0", 2, "greater than or equal to 1"),
+    "bytes of a text that is not read": (
+        "export {0} --output {0}/out --text-bytes 900",
+        2,
+        "is of files that take text: --input both",
+    ),
     "run a missing file": ("run {0}/none.tflite hello", 1, "none.tflite"),
     "run a strange tflite": ("run {0}/strange.tflite hello", 1, "not a kerastx file"),
     "run a strange onnx": ("run {0}/strange.onnx hello", 1, "strange.onnx"),

@@ -116,6 +116,14 @@ def test_a_full_disk_keeps_the_old_files(kerastx, classifier, tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_too_few_bytes_of_a_text(kerastx, classifier, tmp_path):
+    command = ("export", classifier, "--output", tmp_path / "out", "--input", "both", "--text-bytes", 9)
+    code, out, err = kerastx(*command)
+    assert (code, out) == (2, "")
+    assert "expected at least 32, a byte for each token, got 9" in " ".join(err.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_output_that_cannot_be_made_is_said_at_once(kerastx, classifier, tmp_path):
     (tmp_path / "file").write_text("precious")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):

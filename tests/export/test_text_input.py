@@ -32,6 +32,8 @@ WORDPIECE_OPERATORS = {
 }  # fmt: skip
 BYTE_PAIR_OPERATORS = WORDPIECE_OPERATORS | {"LOGICAL_NOT", "REDUCE_MAX", "WHILE"}
 
+SIGNATURES = ("ids", "tokenize", "tokenize_short", "text")
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
@@ -60,7 +62,7 @@ def exported(request, tmp_path_factory):
     export_checkpoint(checkpoint, output, formats=("tflite",), recipe=recipe, inputs="both")
     path = output / f"classification-{recipe}.tflite"
     interpreter = Interpreter(str(path))
-    return checkpoint, path, {name: interpreter.get_signature_runner(name) for name in ("ids", "tokenize", "text")}
+    return checkpoint, path, {name: interpreter.get_signature_runner(name) for name in SIGNATURES}
 
 
 def inputs_of(runner, texts):
@@ -69,8 +71,8 @@ def inputs_of(runner, texts):
     return {name: text_check.as_bytes(text, size) for name, text in zip(("text", "pair"), texts, strict=False)}
 
 
-def given(checkpoint):
-    texts = [text for text in VARIED if len(text.encode()) <= 512]
+def given(checkpoint, budget=512):
+    texts = [text for text in VARIED if len(text.encode()) <= budget]
     return [(one, other) if checkpoint.pair else (one,) for one, other in zip(texts, texts[::-1], strict=True)]
 
 
@@ -84,6 +86,32 @@ def test_the_file_cuts_texts_as_the_tokenizer_does(exported):
             assert found[name].tolist() == values.tolist(), texts
         assert found["lengths"][0, 0] == len(expected)
         assert found["is_cut"][0, 0] == (len(checkpoint.tokenizer.encode(*texts)) > checkpoint.max_length)
+
+
+def test_a_short_text_has_a_tokenizer_of_its_own_that_answers_the_same(exported):
+    checkpoint, path, runners = exported
+    assert load(path).manifest.text["short_budget"] == 96
+    short = given(checkpoint, 96)
+    assert len(short) > 10
+    for texts in short:
+        expected = runners["tokenize"](**inputs_of(runners["tokenize"], texts))
+        found = runners["tokenize_short"](**inputs_of(runners["tokenize_short"], texts))
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=f"{name} of {texts}")
+
+
+def test_the_tables_are_in_the_file_once(exported):
+    _, path, _ = exported
+    model = TfliteGraph(path.read_bytes()).model
+    tokenizers = [
+        model.subgraphs[entry.subgraphIndex] for entry in model.signatureDefs if "tok" in str(entry.signatureKey)
+    ]
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
+    tables = [{tensor.buffer for tensor in graph.tensors if sizes[tensor.buffer] > 4096} for graph in tokenizers]
+    all_bytes, short = tables
+    assert short
+    assert short <= all_bytes
 
 
 def test_all_ways_in_give_one_answer(exported):
@@ -142,10 +170,49 @@ def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
     checkpoint = small_classifier()
     other = type(checkpoint.tokenizer).train(["another text of other words"] * 9, vocabulary_size=120)
     wrong = text_input(dataclasses.replace(checkpoint, tokenizer=other))
-    monkeypatch.setattr("kerastx_export.export.text_input", lambda *_: wrong)
+    monkeypatch.setattr("kerastx_export.export.text_input", lambda *_, **__: wrong)
     with pytest.raises(ExportError, match="the tokenizer in the file has other token_ids than the tokenizer for"):
         export_checkpoint(checkpoint, tmp_path / "out", formats=("tflite",), inputs="both")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_wrong_tokenizer_of_short_texts_is_not_kept(tmp_path, monkeypatch):
+    checkpoint = small_classifier()
+    text = text_input(checkpoint)
+    path = tmp_path / "both.tflite"
+    export_checkpoint(checkpoint, tmp_path / "out", formats=("tflite",), inputs="both")
+    graph = TfliteGraph((tmp_path / "out" / "classification-dynamic_wi8_afp32.tflite").read_bytes())
+    entry = next(entry for entry in graph.model.signatureDefs if entry.signatureKey == b"tokenize_short")
+    numbers = {item.name: item for item in entry.outputs}
+    swapped = numbers[b"begins"], numbers[b"segment_ids"]
+    swapped[0].tensorIndex, swapped[1].tensorIndex = swapped[1].tensorIndex, swapped[0].tensorIndex
+    path.write_bytes(graph.packed())
+    with pytest.raises(ExportError, match="the tokenizer in the file has other segment_ids"):
+        text_check.check_tokenizer(path, text, checkpoint)
+
+
+@pytest.mark.parametrize(("size", "short"), [(200, 96), (191, None), (None, 96)])
+def test_how_many_bytes_of_a_text_are_read(size, short):
+    text = text_input(small_classifier(), budget=size)
+    assert text.budget == (size or 512)
+    assert text.short_budget == short
+    assert [spec.shape.as_list() for spec in text.specs(1)] == [[1, size or 512]]
+
+
+def test_a_file_reads_as_many_bytes_as_wanted(tmp_path):
+    export_checkpoint(small_classifier(), tmp_path, formats=("tflite",), inputs="both", text_bytes=150)
+    path = tmp_path / "classification-dynamic_wi8_afp32.tflite"
+    assert load(path).manifest.text == {"inputs": ["text"], "budget": 150}
+    runners = Interpreter(str(path)).get_signature_list()
+    assert sorted(runners) == ["ids", "text", "tokenize"]
+    assert Interpreter(str(path)).get_signature_runner("text").get_input_details()["text"]["shape"].tolist() == [1, 150]
+
+
+def test_too_few_bytes():
+    with pytest.raises(ValueError, match="31 bytes cannot fill the 32 tokens of this model: expected at least 32"):
+        text_input(small_classifier(), budget=31)
+    with pytest.raises(ValueError, match="text_bytes is of files that take text: inputs='both'"):
+        export_checkpoint(small_classifier(), "out", text_bytes=600)
 
 
 def test_what_cannot_take_text(tmp_path):

@@ -18,6 +18,7 @@ from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
 from kerastx_export.text_check import check_tokenizer
+from kerastx_export.text_cost import measure_text_cost
 from kerastx_export.text_input import text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
@@ -136,6 +137,7 @@ def _export(
         parity=found,
         latency_ms=latency_ms(session, lengths),
         operators=graph.operators,
+        text=None if builder.text is None else measure_text_cost(path, builder.text, session),
     )
     done(4)
     return measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,12 +30,17 @@ def _median_ms(session: Session, length: int) -> float:
         "segment_ids": np.zeros((1, length), np.int32),
         "padding_mask": np.ones((1, length), bool),
     }
+    return median_ms(lambda: session.engine.run(inputs))
+
+
+def median_ms(run: Callable[[], object]) -> float:
+    """Return the median CPU milliseconds of a run, after the first ones, by the thread that calls it."""
     for _ in range(3):  # the first runs allocate
-        session.engine.run(inputs)
+        run()
     times: list[float] = []
     end = time.perf_counter() + _SECONDS
     while len(times) < 3 or (len(times) < _REPEATS and time.perf_counter() < end):
         start = time.thread_time()
-        session.engine.run(inputs)
+        run()
         times.append((time.thread_time() - start) * 1000)
     return statistics.median(times)

@@ -14,6 +14,7 @@ from kerastx_export.gate import MAX_SCORE_DIFFERENCE, MIN_MEAN_COSINE
 from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import Recipe
 from kerastx_export.scoring import Score
+from kerastx_export.text_cost import TextCost
 
 _ENGINES = {"tflite": "LiteRT", "onnx": "onnxruntime"}
 _METRICS = {
@@ -41,6 +42,7 @@ class FileReport:
         parity: the comparison with Keras.
         latency_ms: length in tokens -> median CPU milliseconds for one text with one thread.
         operators: operator -> how many.
+        text: what it costs that the file takes text; None of one that takes ids only.
     """
 
     name: str
@@ -51,6 +53,7 @@ class FileReport:
     parity: Parity
     latency_ms: dict[int, float]
     operators: dict[str, int]
+    text: TextCost | None = None
 
     @property
     def size_ratio(self) -> float:
@@ -99,7 +102,7 @@ class Report:
                 f"{self.parameters:,} parameters{self._answers}. Recipe `{self.recipe.name}`: {self.recipe.note}.",
                 self.table(),
                 f"Compared with Keras on {self.compared_on}. {_tolerance(self.recipe, self.task)}",
-                f"Latency is the median CPU time of one text, one thread, on {self.hardware}.",
+                f"Latency is the median CPU time of one text, one thread, on {self.hardware}.{self._memory}",
                 *(_details(file) for file in self.files),
                 "## Versions",
                 ", ".join(f"{name} {number}" for name, number in self.versions.items()),
@@ -110,6 +113,12 @@ class Report:
     def _answers(self) -> str:
         labels = f", {len(self.labels)} labels" if self.labels else ""
         return labels + (", for pairs of texts" if self.pair else "")
+
+    @property
+    def _memory(self) -> str:
+        if not any(file.text for file in self.files):
+            return ""
+        return " Peak memory is by how much a process grows that loads a file and runs it once, at full length."
 
     def table(self) -> str:
         """Return one Markdown table with a column per file."""
@@ -178,6 +187,9 @@ def _rows(files: list[FileReport]) -> list[list[str]]:
         _add_score(add, _METRICS[metric], index)
     for length in sorted({length for file in files for length in file.latency_ms}):
         table.append([f"CPU ms at {length} tokens", *(f"{file.latency_ms[length]:.2f}" for file in files)])
+    costs = [{} if file.text is None else file.text.rows(file.latency_ms) for file in files]
+    for title in dict.fromkeys(title for cost in costs for title in cost):
+        table.append([title, *(cost.get(title, "") for cost in costs)])
     return table
 
 
@@ -272,6 +284,7 @@ def _file_dict(file: FileReport) -> dict[str, Any]:
         "scores": scores,
         "latency_ms": {str(length): round(value, 3) for length, value in file.latency_ms.items()},
         "operators": file.operators,
+        **({} if file.text is None else {"text": file.text.to_dict(file.latency_ms)}),
     }
 
 

@@ -15,6 +15,7 @@ from kerastx_export.parity import Difference, Parity
 from kerastx_export.recipes import RECIPES
 from kerastx_export.report import FileReport, Report, parity_lines
 from kerastx_export.scoring import Score
+from kerastx_export.text_cost import TextCost
 
 
 def parity(*, scored: bool) -> Parity:
@@ -215,6 +216,54 @@ def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
     found = environment.versions()
     assert "tf2onnx" not in found
     assert found["onnx"] == "1"
+
+
+TEXT_COST = TextCost(
+    budget=768,
+    tokenize_ms=0.25,
+    short_budget=96,
+    short_tokenize_ms=0.06,
+    short_ids_ms=0.24,
+    tables_bytes=870_000,
+    peak_memory_bytes={"ids": 20_100_000, "tokenize": 3_000_000},
+)
+
+
+def report_with_text():
+    report = report_of(scored=False)
+    files = [dataclasses.replace(report.files[0], text=TEXT_COST), report.files[0]]
+    return dataclasses.replace(report, files=files)
+
+
+def test_the_rows_of_a_file_that_takes_text():
+    lines = report_with_text().table().splitlines()
+    assert lines[lines.index("| CPU ms at 128 tokens | 10.50 | 10.50 |") + 1 :] == [
+        "| CPU ms to tokenize | 0.25 for 768 bytes |  |",
+        "|   of the model's ms | 20.0% at 12, 2.4% at 128 |  |",
+        "| CPU ms of 16 tokens | 0.24 |  |",
+        "|   from text | 0.30, 1.25 times |  |",
+        "| tables to tokenize | 0.87 MB |  |",
+        "| peak memory of ids | 20.1 MB |  |",
+        "| peak memory of tokenize | 3.0 MB |  |",
+    ]
+    assert "Peak memory is by how much a process grows" in report_with_text().to_markdown()
+
+
+def test_a_file_of_ids_says_nothing_of_it():
+    report = report_of(scored=False)
+    assert "memory" not in report.to_markdown().lower()
+    assert "text" not in report.to_dict()["files"][0]
+
+
+def test_json_holds_what_text_costs():
+    assert json.loads(report_with_text().to_json())["files"][0]["text"] == {
+        "budget": 768,
+        "tokenize_ms": 0.25,
+        "share_of_latency": {"12": 0.2, "128": 0.0238},
+        "short_text": {"budget": 96, "tokens": 16, "ids_ms": 0.24, "tokenize_ms": 0.06, "ratio": 1.25},
+        "tables_bytes": 870_000,
+        "peak_memory_bytes": {"ids": 20_100_000, "tokenize": 3_000_000},
+    }
 
 
 def of_task(task: str, agreement, scores: list[Score], labels: tuple[str, ...] = ()) -> Report:

@@ -48,15 +48,24 @@ def join(tokenizer: onnx.ModelProto, model: onnx.ModelProto, *, task: str, with_
     return found
 
 
-def showing_tokens(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy of what `join` made that answers TOKENS under their names, and nothing else: what it reads."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+def tokenizer_in(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return of what `join` made the part in front of the model: it answers TOKENS, under their names."""
     shown = {name: f"shown/{name}" for name in TOKENS}
-    copy.graph.node.extend(helper.make_node("Identity", [_NAMES[name]], [to], name=to) for name, to in shown.items())
-    del copy.graph.output[:]
-    copy.graph.output.extend(_rows(to, _TYPES[name], ("rows", "columns")) for name, to in shown.items())
-    return copy
+    wanted, nodes = set(_NAMES.values()), []
+    for node in model.graph.node:
+        if not wanted:
+            break
+        nodes.append(node)
+        wanted -= set(node.output)
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        [*nodes, *(helper.make_node("Identity", [_NAMES[name]], [to], name=to) for name, to in shown.items())],
+        "tokenizer",
+        model.graph.input,
+        [_rows(to, _TYPES[name], ("rows", "columns")) for name, to in shown.items()],
+        [tensor for tensor in model.graph.initializer if tensor.name in {*used, *INPUTS}],
+    )
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
 def _rows(name: str, kind: int, shape: Sequence[str | int]) -> onnx.ValueInfoProto:

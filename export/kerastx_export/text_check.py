@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
 from kerastx.text.tokenizer import Encoding, truncated_lengths
-from kerastx_export.onnx_joining import showing_tokens
-from kerastx_export.onnx_tokenizer import TOKENS
+from kerastx_export.file_tokenizers import Tokenize, file_tokenizers
 from kerastx_export.probe_texts import ODD_TEXTS
 from kerastx_export.text_input import TEXT_INPUTS, TextInput
-from kerastx_export.tflite_grafting import TOKENIZE, TOKENIZE_SHORT
 
 RANDOM_TEXTS = 300
 
@@ -28,13 +24,10 @@ def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None
     pieces of the vocabulary.
     """
     texts = [*ODD_TEXTS, *random_texts(checkpoint)]
-    if path.suffix == ".onnx":
-        _check(_onnx_tokenizer(path), text.budget, _that_fit(texts, text.budget), checkpoint)
-        return
-    _check(_tflite_tokenizer(path, TOKENIZE), text.budget, _that_fit(texts, text.budget), checkpoint)
-    if text.short_budget:
-        texts = [*_that_fit(texts, text.short_budget), *_beginnings(texts, text.short_budget)]
-        _check(_tflite_tokenizer(path, TOKENIZE_SHORT), text.short_budget, texts, checkpoint)
+    for budget, tokenize in file_tokenizers(path, text).items():
+        # The shorter budget is for short texts: of the others as many characters as fit.
+        begun = _beginnings(texts, budget) if budget < text.budget else []
+        _check(tokenize, budget, [*_that_fit(texts, budget), *begun], checkpoint)
 
 
 def _that_fit(texts: list[str], budget: int) -> list[str]:
@@ -46,9 +39,7 @@ def _beginnings(texts: list[str], budget: int) -> list[str]:
     return [text.encode()[:budget].decode("utf-8", "ignore") for text in texts if len(text.encode()) > budget]
 
 
-def _check(
-    tokenize: Callable[..., dict[str, np.ndarray]], budget: int, texts: list[str], checkpoint: Checkpoint
-) -> None:
+def _check(tokenize: Tokenize, budget: int, texts: list[str], checkpoint: Checkpoint) -> None:
     pairs = [*texts[7:], *texts[:7]] if checkpoint.pair else None
     expected = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
     for row, encoding in enumerate(expected):
@@ -63,27 +54,6 @@ def _check(
         for name, (got, wanted) in sides.items():
             if got.tolist() != wanted.tolist():
                 raise ExportError(f"the tokenizer in the file has other {name} than the tokenizer for {given!r}")
-
-
-def _tflite_tokenizer(path: Path, signature: str) -> Callable[..., dict[str, np.ndarray]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return Interpreter(model_path=str(path), num_threads=1).get_signature_runner(signature)
-
-
-def _onnx_tokenizer(path: Path) -> Callable[..., dict[str, np.ndarray]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    content = showing_tokens(onnx.load(path)).SerializeToString()
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def tokenize(**texts: np.ndarray) -> dict[str, np.ndarray]:
-        found = dict(zip(TOKENS, session.run(None, texts), strict=True))
-        return {**found, "lengths": found["padding_mask"].sum(axis=1, keepdims=True)}
-
-    return tokenize
 
 
 def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -> np.ndarray:

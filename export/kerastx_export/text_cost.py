@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerastx.runtime.session import Session
+from kerastx_export.file_tokenizers import Tokenize, file_tokenizers
 from kerastx_export.latency import latency_ms, median_ms
 from kerastx_export.peak_memory import peak_memory_bytes
 from kerastx_export.text_input import TextInput
@@ -28,7 +29,7 @@ class TextCost:
         short_tokenize_ms: of these.
         short_ids_ms: of the model for a text of 16 tokens.
         tables_bytes: of the tokenizer's tables.
-        peak_memory_bytes: signature -> growth of a process that loads the file and runs it once.
+        peak_memory_bytes: signature -> growth of a process that loads the file and runs it once; an .onnx has one.
     """
 
     budget: int
@@ -80,28 +81,27 @@ class TextCost:
 
 
 def measure_text_cost(path: Path, text: TextInput, session: Session) -> TextCost:
-    """Measure the tokenizer in a .tflite file, which `session` has loaded."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path), num_threads=1)
-
-    def tokenize_ms(signature: str, budget: int) -> float:
-        run = interpreter.get_signature_runner(signature)
-        row = np.frombuffer((b"a text of words " * budget)[:budget], np.uint8).reshape(1, budget)
-        return median_ms(lambda: run(**dict.fromkeys(text.names, row)))
-
-    all_ms = tokenize_ms(TOKENIZE, text.budget)
+    """Measure the tokenizer in a file, which `session` has loaded."""
+    tokenizers = file_tokenizers(path, text)
+    milliseconds = {budget: _tokenize_ms(tokenize, budget, text) for budget, tokenize in tokenizers.items()}
     max_length = session.manifest.max_length
     (short_ids_ms,) = latency_ms(session, [min(SHORT_TOKENS, max_length)]).values()
-    signatures = (IDS, TOKENIZE, *([TOKENIZE_SHORT] if text.short_budget else []), TEXT)
+    signatures = [IDS, TOKENIZE, *([TOKENIZE_SHORT] if text.short_budget else []), TEXT]
+    if path.suffix == ".onnx":
+        signatures = [TEXT]
     return TextCost(
         budget=text.budget,
-        tokenize_ms=all_ms,
-        short_budget=text.short_budget or text.budget,
-        short_tokenize_ms=tokenize_ms(TOKENIZE_SHORT, text.short_budget) if text.short_budget else all_ms,
+        tokenize_ms=milliseconds[text.budget],
+        short_budget=min(tokenizers),
+        short_tokenize_ms=milliseconds[min(tokenizers)],
         short_ids_ms=short_ids_ms,
         tables_bytes=text.size_bytes,
         peak_memory_bytes={
             signature: peak_memory_bytes(path, length=max_length, signature=signature) for signature in signatures
         },
     )
+
+
+def _tokenize_ms(tokenize: Tokenize, budget: int, text: TextInput) -> float:
+    row = np.frombuffer((b"a text of words " * budget)[:budget], np.uint8).reshape(1, budget)
+    return median_ms(lambda: tokenize(**dict.fromkeys(text.names, row)))

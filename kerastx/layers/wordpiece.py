@@ -79,7 +79,7 @@ class WordPiece(keras.layers.Layer):
         text = ops.cast(text, "int32")
         units = self._units(text, size)
         matches, first = self._matches(units, size)
-        count = min(self.max_tokens, size)  # a token has a byte at least
+        count = min(self.max_tokens, text.shape[1] or self.max_tokens)  # a token has a byte at least
         at = _chain(first, matches.following, size, count + 1)
         counts = ops.sum(ops.cast(at < size, "int32"), axis=1, keepdims=True)
         at = at[:, :count]
@@ -142,6 +142,7 @@ class WordPiece(keras.layers.Layer):
         """Return id and length of the longest token from each unit on, 0 and 0 where there is none."""
         ahead = ops.pad(letters * goes_on, [[0, 0], [0, self.longest]])
         state = starts + 2 * goes_on
+        size = ops.shape(letters)[1]
         # Counted on from step to step: a slice of the letters for each would take three times as long in LiteRT.
         at = ops.where(state > 0, numbers(size), size)
         base = ops.abs(self._look_up("base", state))

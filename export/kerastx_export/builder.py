@@ -105,7 +105,7 @@ class TfliteBuilder:
         manifest = manifest_of(self.checkpoint, recipe, self.text)
         parsed = TfliteGraph(graph.content)
         if self._tokenizer is not None:
-            graft(parsed.model, TfliteGraph(self._tokenizer).model)
+            graft(parsed.model, TfliteGraph(self._tokenizer).model, task=self.checkpoint.task)
         inputs, outputs = parsed.tensor_names()
         described = parsed.with_metadata(
             tflite_metadata.NAME,

@@ -10,15 +10,18 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from kerastx_export.tflite_places import add_places
+
 IDS, TOKENIZE, TOKENIZE_SHORT, TEXT = "ids", "tokenize", "tokenize_short", "text"
 _SUBGRAPH_FIELDS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex")
 
 
-def graft(model: Any, tokenizer: Any) -> None:
+def graft(model: Any, tokenizer: Any, *, task: str) -> None:
     """Give a model (`schema.ModelT`) the signatures of a tokenizer, and text; the one it has is called ids from now on.
 
     Args:
         model: changed in place; one signature.
+        task: of the model; see `add_places` for what `text` answers besides.
         tokenizer: a `schema.ModelT` with the signature tokenize, whose outputs have the names of the model's inputs,
             and more; maybe with tokenize_short.
     """
@@ -32,7 +35,8 @@ def graft(model: Any, tokenizer: Any) -> None:
     ids.signatureKey, tokenize.signatureKey = IDS.encode(), TOKENIZE.encode()
     answering = model.subgraphs[ids.subgraphIndex]
     tokenizing = model.subgraphs[tokenize.subgraphIndex]
-    joined, moved = _joined(tokenizing, answering, _by_name(tokenize.outputs), _by_name(ids.inputs))
+    given = _by_name(tokenize.outputs)
+    joined, moved = _joined(tokenizing, answering, given, _by_name(ids.inputs))
     text = copy.deepcopy(tokenize)
     text.signatureKey, text.subgraphIndex = TEXT.encode(), len(model.subgraphs)
     text.outputs = copy.deepcopy(ids.outputs)
@@ -40,6 +44,7 @@ def graft(model: Any, tokenizer: Any) -> None:
         item.tensorIndex = moved(item.tensorIndex)
     model.subgraphs.append(joined)
     model.signatureDefs = [ids, *tokenizers, text]
+    add_places(model, text, task=task, given=given)
 
 
 def _moved(model: Any, tokenizer: Any, first: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""ONNX files that take text: one graph that tokenizes bytes, or takes ids, with the weights once."""
+"""Files of both formats that take text: what they answer to bytes is what they answer to ids, and where it stands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from graph_tokens import padded
 from small_classifier import small_classifier
@@ -64,8 +63,15 @@ def exported(request, tmp_path_factory):
     checkpoint = CHECKPOINTS[request.param]()
     output = tmp_path_factory.mktemp(request.param)
     recipe = "dynamic_wi8_afp32" if request.param == "wordpiece" else "fp32"
-    export_checkpoint(checkpoint, output, formats=("onnx",), recipe=recipe, inputs="both")
-    return checkpoint, output / f"{checkpoint.task}-{recipe}.onnx"
+    export_checkpoint(checkpoint, output, recipe=recipe, inputs="both")
+    return checkpoint, output / f"{checkpoint.task}-{recipe}"
+
+
+@pytest.fixture(params=["onnx", "tflite"])
+def opened(request, exported):
+    """A checkpoint and its file, opened."""
+    checkpoint, path = exported
+    return checkpoint, load(path.with_suffix(f".{request.param}"))
 
 
 def given(checkpoint):
@@ -77,18 +83,11 @@ def given(checkpoint):
     return sides, {name: padded(side, size) for name, side in zip(names, sides, strict=False)}
 
 
-def open_file(path):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-def test_texts_and_ids_give_one_answer(exported):
-    checkpoint, path = exported
+def test_texts_and_ids_give_one_answer(opened):
+    checkpoint, session = opened
     sides, texts = given(checkpoint)
-    session = load(path)
     encodings = checkpoint.tokenizer.encode_batch(*sides, max_length=checkpoint.max_length)
-    expected = session.engine.run(checkpoint.tokenizer.pad(encodings))
+    expected = session.engine.run(checkpoint.tokenizer.pad(encodings, length=checkpoint.max_length))
     found = session.engine.run_text(texts)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-5, err_msg=name)
@@ -99,7 +98,7 @@ def test_texts_and_ids_give_one_answer(exported):
 
 def test_a_text_alone_is_read_no_further_than_it_goes(exported):
     checkpoint, path = exported
-    session = load(path)
+    session = load(path.with_suffix(".onnx"))
     inputs = {name: padded(["the old film ?"], 14) for name in session.engine.text_inputs}
     longer = {name: np.pad(values, ((0, 0), (0, 80))) for name, values in inputs.items()}
     found = session.engine.run_text(inputs)
@@ -111,7 +110,7 @@ def test_a_text_alone_is_read_no_further_than_it_goes(exported):
 
 def test_behind_the_budget_nothing_is_read_and_the_answer_says_so(exported):
     checkpoint, path = exported
-    session = load(path)
+    session = load(path.with_suffix(".onnx"))
     budget = session.manifest.text["budget"]
     whole = "é" * (budget // 2) + "é"
     inputs = {name: padded([whole, "a"], budget + 2) for name in session.engine.text_inputs}
@@ -123,13 +122,13 @@ def test_behind_the_budget_nothing_is_read_and_the_answer_says_so(exported):
     )
 
 
-def test_places_are_bytes_of_the_text(exported):
-    checkpoint, path = exported
-    if checkpoint.task not in ("tagging", "span"):
-        assert not set(BYTE_OUTPUTS) & set(load(path).engine.text_outputs)
-        return
+def test_places_are_bytes_of_the_text(opened):
+    checkpoint, session = opened
     sides, texts = given(checkpoint)
-    found = load(path).engine.run_text(texts)
+    found = session.engine.run_text(texts)
+    if checkpoint.task not in ("tagging", "span"):
+        assert not set(BYTE_OUTPUTS) & set(found)
+        return
     for row, text in enumerate(sides[-1]):
         encoding = checkpoint.tokenizer.encode(*(side[row] for side in sides), max_length=checkpoint.max_length)
         for place, (begin, end) in enumerate(zip(*(found[name][row] for name in BYTE_OUTPUTS), strict=True)):
@@ -143,9 +142,9 @@ def test_places_are_bytes_of_the_text(exported):
                 assert text.encode()[begin:end].decode() == wanted
 
 
-def test_the_file_holds_the_weights_once_and_standard_operators_only(exported):
+def test_an_onnx_file_holds_the_weights_once_and_standard_operators_only(exported):
     checkpoint, path = exported
-    model = onnx.load(path)
+    model = onnx.load(path.with_suffix(".onnx"))
     large = [t.raw_data for graph in graphs(model.graph) for t in graph.initializer if len(t.raw_data) > 2000]
     assert len(set(large)) == len(large)
     branches = [node for node in model.graph.node if node.op_type == "If"]
@@ -157,7 +156,7 @@ def test_the_file_holds_the_weights_once_and_standard_operators_only(exported):
     assert {node.domain for graph in graphs(model.graph) for node in graph.node} == {""}
 
 
-def test_a_client_of_a_few_lines_without_our_library(exported):
+def test_an_onnx_client_of_a_few_lines_without_our_library(exported):
     checkpoint, path = exported
     if checkpoint.task != "classification" or checkpoint.pair:
         return
@@ -166,11 +165,13 @@ def test_a_client_of_a_few_lines_without_our_library(exported):
     assert len([line for line in lines.splitlines() if line]) <= 15
     hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
     sentence = "the old film was fine , and the cake ?"
-    code = hidden + lines.replace("classification-dynamic_wi8_afp32.onnx", str(path)) + "print(*classify(sys.argv[1]))"
+    code = hidden + lines.replace("classification-dynamic_wi8_afp32", str(path)) + "print(*classify(sys.argv[1]))"
     command = [sys.executable, "-c", code, sentence]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = np.array(done.stdout.split(), np.float32)
-    np.testing.assert_allclose(found, load(path).predict([sentence])["probabilities"][0], atol=1e-5)
+    np.testing.assert_allclose(
+        found, load(path.with_suffix(".onnx")).predict([sentence])["probabilities"][0], atol=1e-5
+    )
 
 
 def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):

@@ -19,8 +19,8 @@ from kerastx.errors import DataError
 from kerastx.runtime.answers import Answer
 from kerastx.runtime.entities import TaggedUnits
 from kerastx.runtime.results import OUTPUTS
+from kerastx.text.encoding import Encoding
 from kerastx.text.question_windows import question_windows
-from kerastx.text.tokenizer import Encoding
 from kerastx_export.probe_texts import probe_pairs, probe_texts
 from kerastx_export.signature import output_width
 from kerastx_export.trace import keras_answers, served_model

@@ -10,8 +10,8 @@ from keras import ops
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.models.span_extractor import span_search
 from kerastx.runtime.answers import Answer, find_answers
+from kerastx.text.encoding import Encoding
 from kerastx.text.question_windows import SpanSettings
-from kerastx.text.tokenizer import Encoding
 
 BATCH_ROWS = 16
 

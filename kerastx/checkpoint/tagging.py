@@ -9,8 +9,8 @@ from keras import ops
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
+from kerastx.text.encoding import Encoding
 from kerastx.text.tags import bio_tags
-from kerastx.text.tokenizer import Encoding
 
 BATCH_ROWS = 32
 

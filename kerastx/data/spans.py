@@ -12,8 +12,9 @@ import tensorflow as tf
 from kerastx.data.pipeline import INPUT_SPECS, LENGTH_MULTIPLE, length_batches
 from kerastx.data.questions import QuestionData
 from kerastx.errors import DataError
+from kerastx.text.encoding import Encoding
 from kerastx.text.question_windows import QuestionWindow, question_windows, tokens_of
-from kerastx.text.tokenizer import Encoding, Tokenizer
+from kerastx.text.tokenizer import Tokenizer
 
 OUTPUTS = ("start_logits", "end_logits")
 

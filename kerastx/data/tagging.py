@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from kerastx.data.pipeline import INPUT_SPECS, LENGTH_MULTIPLE, length_batches
 from kerastx.data.tagged import TaggedData, TaggedSentence, joined
+from kerastx.text.encoding import Encoding
 from kerastx.text.tags import OUTSIDE
-from kerastx.text.tokenizer import Encoding, Tokenizer
+from kerastx.text.tokenizer import Tokenizer
 from kerastx.text.units import first_tokens, unit_spans
 from kerastx.text.windows import windows
 

@@ -66,7 +66,7 @@ class AssembleTokens(keras.layers.Layer):
         }
 
     def _kept(self, counts):
-        """Return how many tokens of each text stay; as `kerastx.text.tokenizer.truncated_lengths`."""
+        """Return how many tokens of each text stay; as `kerastx.text.encoding.truncated_lengths`."""
         if len(counts) == 1:
             return [ops.minimum(counts[0], self.room)]
         one, other = counts

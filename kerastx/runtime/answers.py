@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerastx.text.encoding import Encoding, TextEncoder
 from kerastx.text.question_windows import QuestionWindow, SpanSettings, characters_of, question_windows
-from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # Different texts that a person gets.
 CANDIDATES = 5
@@ -68,7 +68,7 @@ class Answer:
 def find_answers(
     questions: Sequence[str],
     contexts: Sequence[str],
-    tokenizer: Tokenizer,
+    tokenizer: TextEncoder,
     settings: SpanSettings,
     *,
     max_length: int,

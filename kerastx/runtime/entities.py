@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerastx.text.encoding import Encoding, TextEncoder
 from kerastx.text.tags import OUTSIDE, best_valid, entities
-from kerastx.text.tokenizer import Encoding, Tokenizer
 from kerastx.text.units import first_tokens, unit_spans
 from kerastx.text.windows import windows
 
@@ -52,7 +52,7 @@ class TaggedUnits:
 
 def tag_units(
     texts: Sequence[str],
-    tokenizer: Tokenizer,
+    tokenizer: TextEncoder,
     tags: Sequence[str],
     *,
     max_length: int,

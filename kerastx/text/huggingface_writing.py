@@ -9,7 +9,7 @@ from typing import Any
 
 from kerastx.errors import DataError
 from kerastx.text.huggingface_files import CONFIG_NAME
-from kerastx.text.special_tokens import Slot
+from kerastx.text.template import Slot
 from kerastx.text.tokenizer import FILE_NAME, Tokenizer
 from kerastx.text.whole_files import write_text
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerastx.errors import DataError
-from kerastx.text.tokenizer import Encoding, Tokenizer
+from kerastx.text.encoding import Encoding, TextEncoder
 
 # A longer question is cut to this share of the window: the context is what holds the answer.
 QUESTION_SHARE = 1 / 3
@@ -65,7 +65,7 @@ class Separator(NamedTuple):
     separators: int
 
 
-def context_separator(tokenizer: Tokenizer) -> Separator:
+def context_separator(tokenizer: TextEncoder) -> Separator:
     """Return what tells a context from its question in the token ids of a pair, whatever the segment ids say.
 
     No text has a special token's id: BERT's context stands behind the first [SEP], RoBERTa's behind the second </s>.
@@ -112,7 +112,7 @@ class Parts(NamedTuple):
     offsets: np.ndarray
 
 
-def token_parts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Parts]:
+def token_parts(tokenizer: TextEncoder, texts: Sequence[str]) -> list[Parts]:
     """Return the tokens of each text, uncut."""
     slots = tokenizer.template.slots(is_pair=False)
     before = next(index for index, slot in enumerate(slots) if slot.text == 0)
@@ -137,7 +137,7 @@ class Windows:
         ValueError: the window has no room for a context, or the stride is below 1.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, max_length: int, stride: int):
+    def __init__(self, tokenizer: TextEncoder, *, max_length: int, stride: int):
         context_separator(tokenizer)
         self._slots = tokenizer.template.slots(is_pair=True)
         self._prototype = tokenizer.encode("")
@@ -188,7 +188,7 @@ class Windows:
 
 
 def question_windows(
-    tokenizer: Tokenizer, questions: Sequence[str], contexts: Sequence[str], *, max_length: int, stride: int
+    tokenizer: TextEncoder, questions: Sequence[str], contexts: Sequence[str], *, max_length: int, stride: int
 ) -> Iterator[tuple[int, Parts, QuestionWindow]]:
     """Yield, for each question in order, its number, the tokens of its context and one of its windows after another.
 

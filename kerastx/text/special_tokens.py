@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import tokenizers
 from tokenizers import AddedToken, models, processors
 
 from kerastx.errors import DataError
+from kerastx.text.template import Slot, Template
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
@@ -38,34 +38,6 @@ NAMES = {
     "sep": ("[SEP]", "</s>"),
     "mask": ("[MASK]", "<mask>"),
 }
-
-
-class Slot(NamedTuple):
-    """One place of a template.
-
-    Attributes:
-        text: 0 or 1, the text that stands here; None for a special token.
-        token_id: the special token's id; 0 for a text.
-        segment_id: the segment of the special token, or of all the text's tokens.
-    """
-
-    text: int | None
-    token_id: int
-    segment_id: int
-
-
-@dataclass(frozen=True)
-class Template:
-    """Where the special tokens of one text, and of a pair of texts, stand."""
-
-    single: tuple[Slot, ...]
-    pair: tuple[Slot, ...]
-
-    def slots(self, *, is_pair: bool) -> tuple[Slot, ...]:
-        return self.pair if is_pair else self.single
-
-    def num_special(self, *, is_pair: bool) -> int:
-        return sum(slot.text is None for slot in self.slots(is_pair=is_pair))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import tokenizers
 
 from kerastx.errors import DataError
+from kerastx.text.encoding import Encoding, Reading, TextEncoder
 from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
 from kerastx.text.special_tokens import (
     SPECIAL_TOKENS,
@@ -27,36 +27,12 @@ from kerastx.text.well_formed import well_formed
 from kerastx.text.whole_files import read_text, write_text
 from kerastx.text.wordpiece_training import train_wordpiece
 
-__all__ = ["FILE_NAME", "SPECIAL_TOKENS", "Encoding", "Tokenizer", "truncated_lengths"]
+__all__ = ["FILE_NAME", "SPECIAL_TOKENS", "Tokenizer"]
 
 FILE_NAME = "tokenizer.json"
 
 
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """One text, or one pair, as token ids with the special tokens of the tokenizer's template.
-
-    Attributes:
-        token_ids: int32, (L,).
-        segment_ids: int32, (L,), as the template says: BERT's has 0 for the first text and its [CLS] and [SEP] and
-            1 for the second, RoBERTa's has 0 everywhere.
-        offsets: int32, (L, 2); character range in the text the token came from; (0, 0) for the template's tokens.
-    """
-
-    token_ids: np.ndarray
-    segment_ids: np.ndarray
-    offsets: np.ndarray
-    _vocabulary: tuple[str, ...] = field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.token_ids)
-
-    @property
-    def tokens(self) -> list[str]:
-        return [self._vocabulary[token_id] for token_id in self.token_ids]
-
-
-class Tokenizer:
+class Tokenizer(TextEncoder):
     """Strings to token ids and back; immutable and safe to share between threads.
 
     Special tokens in a text are text: "[MASK]" typed by a user becomes "[", "mask", "]". This differs from
@@ -188,23 +164,6 @@ class Tokenizer:
         added = frozenset(token.content for token in self._backend.get_added_tokens_decoder().values())
         return self._family.word_start(self._tokens, added)
 
-    def encode(self, text: str, pair: str | None = None, *, max_length: int | None = None) -> Encoding:
-        """Return a text, or a pair of texts, with special tokens: [CLS] text [SEP] pair [SEP] in BERT's template.
-
-        Args:
-            text: any string, also an empty one.
-            pair: a second string.
-            max_length: cut to so many tokens, special ones included, the longer of two texts first, each from its
-                end; ValueError where the special tokens alone are more.
-        """
-        return self.encode_batch([text], None if pair is None else [pair], max_length=max_length)[0]
-
-    def encode_batch(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int | None = None
-    ) -> list[Encoding]:
-        """Encode many texts, or many pairs, on all cores; see `encode`."""
-        return self._encode_batch(self._backend, texts, pairs, max_length)
-
     def encode_masked(self, text: str, *, max_length: int | None = None) -> Encoding:
         """Encode a text in which the mask token's own string, "[MASK]" or "<mask>", stands for the mask id.
 
@@ -212,7 +171,9 @@ class Tokenizer:
         word, and with the blanks before it where the token says so ("<mask>" of RoBERTa). All other special tokens
         stay text. `max_length` is that of `encode`.
         """
-        return self._encode_batch(self._mask_backend, [text], None, max_length)[0]
+        room = None if max_length is None else self._room(max_length, is_pair=False)
+        (reading,) = _readings(self._mask_backend, [text], room)
+        return self._assemble([reading], [len(reading.token_ids)])
 
     def encode_ids(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Return the int32 ids of each text on all cores, without special tokens and without truncation."""
@@ -220,33 +181,6 @@ class Tokenizer:
         with one_line_errors("the tokenizer cannot encode a text"):
             encodings = self._backend.encode_batch_fast(strings, add_special_tokens=False)
         return [np.array(encoding.ids, np.int32) for encoding in encodings]
-
-    def pad(
-        self, encodings: Sequence[Encoding], *, length: int | None = None, multiple_of: int = 1
-    ) -> dict[str, np.ndarray]:
-        """Stack encodings into the inputs of a model.
-
-        Args:
-            encodings: at least one.
-            length: the common length; the longest encoding's otherwise.
-            multiple_of: round the length up to a multiple of this.
-
-        Returns:
-            token_ids and segment_ids, int32, (B, T); padding_mask, bool, (B, T), True = real token.
-        """
-        longest = max((len(encoding) for encoding in encodings), default=0)
-        if length is not None and longest > length:
-            raise ValueError(f"length must be at least that of the longest encoding, {longest}, got {length}.")
-        width = longest if length is None else length
-        width += -width % multiple_of
-        token_ids = np.full((len(encodings), width), self.pad_id, np.int32)
-        segment_ids = np.zeros((len(encodings), width), np.int32)
-        padding_mask = np.zeros((len(encodings), width), bool)
-        for row, encoding in enumerate(encodings):
-            token_ids[row, : len(encoding)] = encoding.token_ids
-            segment_ids[row, : len(encoding)] = encoding.segment_ids
-            padding_mask[row, : len(encoding)] = True
-        return {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return readable text for token ids; special tokens are left out."""
@@ -270,63 +204,19 @@ class Tokenizer:
         backend.encode_special_tokens = True
         return backend
 
-    def _encode_batch(
-        self,
-        backend: tokenizers.Tokenizer,
-        texts: Sequence[str],
-        pairs: Sequence[str] | None,
-        max_length: int | None,
-    ) -> list[Encoding]:
-        special = self.template.num_special(is_pair=pairs is not None)
-        if max_length is not None and max_length < special:
-            raise ValueError(f"max_length must be at least {special} for the special tokens, got {max_length}.")
-        if pairs is not None and len(pairs) != len(texts):
-            raise ValueError(f"pairs must be as many as texts, got {len(pairs)} and {len(texts)}.")
-        room = None if max_length is None else max_length - special
-        firsts = _encode_plain(backend, texts)
-        if pairs is None:
-            return [
-                self._assemble([first], [len(first.ids) if room is None else min(len(first.ids), room)])
-                for first in firsts
-            ]
-        return [
-            self._assemble([first, second], truncated_lengths(len(first.ids), len(second.ids), room))
-            for first, second in zip(firsts, _encode_plain(backend, pairs), strict=True)
-        ]
-
-    def _assemble(self, parts: list[tokenizers.Encoding], lengths: Sequence[int]) -> Encoding:
-        token_ids: list[int] = []
-        segment_ids: list[int] = []
-        offsets: list[tuple[int, int]] = []
-        for text, token_id, segment_id in self.template.slots(is_pair=len(parts) == 2):
-            if text is None:
-                token_ids.append(token_id)
-                segment_ids.append(segment_id)
-                offsets.append((0, 0))
-            else:
-                token_ids += parts[text].ids[: lengths[text]]
-                segment_ids += [segment_id] * lengths[text]
-                offsets += parts[text].offsets[: lengths[text]]
-        return Encoding(
-            np.array(token_ids, np.int32),
-            np.array(segment_ids, np.int32),
-            np.array(offsets, np.int32).reshape(-1, 2),
-            self._tokens,
-        )
+    def _read(self, texts: Sequence[str], limit: int | None) -> list[Reading]:
+        return _readings(self._backend, texts, limit)
 
 
-def _encode_plain(backend: tokenizers.Tokenizer, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+def _readings(backend: tokenizers.Tokenizer, texts: Sequence[str], limit: int | None) -> list[Reading]:
     strings = well_formed(texts)
     with one_line_errors("the tokenizer cannot encode a text"):
-        return backend.encode_batch(strings, add_special_tokens=False)
-
-
-def truncated_lengths(first: int, second: int, room: int | None) -> tuple[int, int]:
-    """Return the lengths of two texts after cutting the longer one first, as the `tokenizers` library does."""
-    if room is None or first + second <= room:
-        return first, second
-    shorter = min(first, second)
-    if 2 * shorter <= room:
-        return (shorter, room - shorter) if first <= second else (room - shorter, shorter)
-    half = room // 2
-    return (half, room - half) if first <= second else (room - half, half)
+        encodings = backend.encode_batch(strings, add_special_tokens=False)  # on all cores
+    return [
+        Reading(
+            np.array(encoding.ids[:limit], np.int32),
+            np.array(encoding.offsets[:limit], np.int32).reshape(-1, 2),
+            len(encoding),
+        )
+        for encoding in encodings
+    ]

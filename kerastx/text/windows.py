@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kerastx.text.tokenizer import Encoding
+from kerastx.text.encoding import Encoding
 
 
 class Window(NamedTuple):

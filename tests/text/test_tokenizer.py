@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kerastx.errors import DataError
-from kerastx.text.tokenizer import SPECIAL_TOKENS, Tokenizer, truncated_lengths
+from kerastx.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 TEXTS = [
     "The naïve café owner paid 3.50 for unbelievable things.",
@@ -108,21 +108,7 @@ def test_truncation_of_one_text(uncased):
         uncased.encode("a", "b", max_length=2)
 
 
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(3, 40))
-def test_pairs_are_truncated_as_the_tokenizers_library_does(first, second, max_length):
-    tokenizer = _LETTERS
-    reference = tokenizers.Tokenizer.from_str(tokenizer.to_json())
-    reference.enable_truncation(max_length, strategy="longest_first")
-    texts = " ".join("a" * first), " ".join("b" * second)
-    assert tokenizer.encode(*texts, max_length=max_length).token_ids.tolist() == reference.encode(*texts).ids
-
-
 _LETTERS = Tokenizer.train(["a b c d e f g"] * 3, vocabulary_size=64)
-
-
-def test_lengths_that_fit_stay():
-    assert truncated_lengths(3, 4, None) == (3, 4)
-    assert truncated_lengths(3, 4, 7) == (3, 4)
 
 
 def test_padding(uncased):

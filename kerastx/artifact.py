@@ -59,8 +59,9 @@ class Manifest:
         description: one line for people.
         pair: whether it answers pairs of texts, and single ones otherwise.
         span: how answers are looked for, see `kerastx.text.question_windows.SpanSettings`; {} of another task.
-        text: of a graph that takes text too: {"inputs": names, "budget": bytes of each, "short_budget": bytes that its
-            second tokenizer, for short texts, takes; left out where it has none}; {} of one that takes ids only.
+        text: of a graph that takes text too: {"inputs": names, "budget": bytes of each, "kind": a key of
+            `kerastx.text.word_breaks.WORD_BREAKS`, "single" and "pair": templates as [text, token id, segment id],
+            "pad_id", "sep_id"}; {} of one that takes ids only.
         sha256: of the file; set by whoever reads it.
     """
 

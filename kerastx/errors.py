@@ -36,5 +36,6 @@ class ExportError(KerastxError):
 class MissingExtraError(KerastxError):
     """An optional dependency is missing; the message names the command that installs it."""
 
-    def __init__(self, module: str, extra: str):
-        super().__init__(f"{module} is needed for this and is not installed; run: pip install 'kerastx[{extra}]'")
+    def __init__(self, module: str, extra: str, *, way_out: str = ""):
+        command = f"pip install 'kerastx[{extra}]'"
+        super().__init__(f"{module} is needed for this and is not installed; run: {command}{way_out}")

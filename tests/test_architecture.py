@@ -268,7 +268,7 @@ HEAVY = (
         ("kerastx.errors", "numpy,tokenizers,typer,rich"),
         ("kerastx.artifact", "numpy,tokenizers,typer,rich"),
         ("kerastx.text", "typer,rich"),
-        ("kerastx.runtime", "typer,rich"),
+        ("kerastx.runtime", "tokenizers,typer,rich"),
         ("kerastx.cli.app", "numpy,tokenizers"),
     ],
 )

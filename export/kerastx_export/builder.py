@@ -20,6 +20,7 @@ from kerastx_export.onnx_joining import join
 from kerastx_export.onnx_tokenizer import tokenizer_graph
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.signature import signature
+from kerastx_export.text_entry import text_entry
 from kerastx_export.text_input import TextInput
 from kerastx_export.tflite_grafting import graft
 from kerastx_export.tflite_graph import TfliteGraph
@@ -49,7 +50,7 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None =
         description=checkpoint.description or _description(checkpoint),
         pair=checkpoint.pair,
         span=checkpoint.span.to_dict() if checkpoint.span else {},
-        text={} if text is None else text.entry(),
+        text={} if text is None else text_entry(text, checkpoint.tokenizer),
     )
 
 

@@ -122,10 +122,10 @@ def _export(
     path.write_bytes(builder.seal(graph, recipe))
     done(2)
     session = load(path)
-    found = parity.measure(session, comparison)
-    gate.check_parity(recipe, found)
     if builder.text is not None:
         check_tokenizer(path, builder.text, builder.checkpoint)
+    found = parity.measure(session, comparison)
+    gate.check_parity(recipe, found)
     done(3)
     lengths = sorted({int(statistics.median(comparison.lengths)), session.manifest.max_length})
     measured = FileReport(

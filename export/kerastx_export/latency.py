@@ -24,7 +24,7 @@ def latency_ms(session: Session, lengths: list[int]) -> dict[int, float]:
 
 
 def _median_ms(session: Session, length: int) -> float:
-    ids = np.random.default_rng(length).integers(0, session.tokenizer.vocabulary_size, (1, length))
+    ids = np.random.default_rng(length).integers(0, session.manifest.model["vocabulary_size"], (1, length))
     inputs = {
         "token_ids": ids.astype(np.int32),
         "segment_ids": np.zeros((1, length), np.int32),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 
@@ -61,11 +60,6 @@ class TextInput:
         longest = tf.reduce_max(found.pop("lengths"))
         is_cut = functools.reduce(tf.logical_or, [found.pop("is_cut"), *(cut for _, cut in kept)])
         return {**{name: values[:, :longest] for name, values in found.items()}, "is_cut": is_cut}
-
-    def entry(self) -> dict[str, Any]:
-        """Return what the manifest says about it."""
-        short = {"short_budget": self.short_budget} if self.short_budget else {}
-        return {"inputs": list(self.names), "budget": self.budget, **short}
 
 
 def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInput:

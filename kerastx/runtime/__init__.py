@@ -1,4 +1,4 @@
-"""Artifact -> answers. Needs numpy, tokenizers and one engine; never keras or tensorflow."""
+"""Artifact -> answers. Needs numpy and one engine, tokenizers for files of ids; never keras or tensorflow."""
 
 from __future__ import annotations
 

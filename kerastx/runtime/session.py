@@ -9,15 +9,16 @@ from typing import Any, overload
 import numpy as np
 
 from kerastx.artifact import Manifest, read_artifact
-from kerastx.errors import ArtifactError, DataError
+from kerastx.errors import ArtifactError, DataError, MissingExtraError
 from kerastx.runtime.answers import Answer, find_answers
-from kerastx.runtime.engines import Engine, open_engine
+from kerastx.runtime.engines import Engine, Tokenizing, open_engine
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
+from kerastx.runtime.graph_tokenizer import GraphTokenizer
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, WINDOWED_TASKS, Result, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
+from kerastx.text.encoding import Encoding, TextEncoder
 from kerastx.text.question_windows import SpanSettings, context_separator
 from kerastx.text.tags import bio_tags
-from kerastx.text.tokenizer import Encoding, Tokenizer
 
 # A step runs at most so many rows and tokens: enough to fill a CPU, little memory for the attention scores.
 MAX_ROWS = 32
@@ -33,7 +34,8 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
 
     Raises:
         ArtifactError: the file is missing, not ours, truncated, altered, or newer than this version.
-        MissingExtraError: the engine for this kind of file is not installed.
+        MissingExtraError: the engine for this kind of file is not installed, or the tokenizers library, for a file
+            that has no tokenizer in its graph.
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}.")
@@ -42,13 +44,25 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
     if manifest.task not in OUTPUTS:
         raise ArtifactError(f"{path} holds a {manifest.task} model; this kerastx runs {', '.join(OUTPUTS)}")
     try:
-        tokenizer = Tokenizer.from_json(manifest.tokenizer)
         engine = open_engine(artifact.content, artifact.engine_format, threads=threads)
+        tokenizer = _tokenizer(manifest, engine)
     except (ArtifactError, DataError) as error:
         raise ArtifactError(f"{path}: {error}") from error
     if problem := _mismatch(manifest, engine) or _no_settings(manifest, tokenizer):
         raise ArtifactError(f"{path}: {problem}")
     return Session(manifest, tokenizer, engine)
+
+
+def _tokenizer(manifest: Manifest, engine: Engine) -> TextEncoder:
+    """Return the tokenizer in the graph, or the library's where there is none."""
+    if manifest.text and isinstance(engine, Tokenizing):
+        return GraphTokenizer(manifest, engine)
+    try:
+        from kerastx.text.tokenizer import Tokenizer
+    except MissingExtraError as error:
+        way_out = ", or export a .tflite with --input both, which needs none"
+        raise MissingExtraError("tokenizers", "tokenizers", way_out=way_out) from error
+    return Tokenizer.from_json(manifest.tokenizer)
 
 
 def _mismatch(manifest: Manifest, engine: Engine) -> str:
@@ -70,7 +84,7 @@ def _mismatch(manifest: Manifest, engine: Engine) -> str:
     return ""
 
 
-def _no_settings(manifest: Manifest, tokenizer: Tokenizer) -> str:
+def _no_settings(manifest: Manifest, tokenizer: TextEncoder) -> str:
     """Return what is wrong with how answers are to be looked for, or nothing."""
     if manifest.task != "span":
         return ""
@@ -110,7 +124,7 @@ class Session:
             task has neither.
     """
 
-    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, engine: Engine):
+    def __init__(self, manifest: Manifest, tokenizer: TextEncoder, engine: Engine):
         self.manifest = manifest
         self.labels = manifest.labels
         self.tokenizer = tokenizer

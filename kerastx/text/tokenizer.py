@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tokenizers
 
-from kerastx.errors import DataError
+from kerastx.errors import DataError, MissingExtraError
+
+try:  # all that needs the library imports this module first
+    import tokenizers
+except ImportError as error:
+    raise MissingExtraError("tokenizers", "tokenizers") from error
+
 from kerastx.text.encoding import Encoding, Reading, TextEncoder
 from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
 from kerastx.text.special_tokens import (

@@ -35,7 +35,7 @@ class Engine:
 
 def test_latency_is_the_median_after_the_first_runs_of_one_row_of_each_length():
     engine = Engine()
-    session = SimpleNamespace(engine=engine, tokenizer=SimpleNamespace(vocabulary_size=50))
+    session = SimpleNamespace(engine=engine, manifest=SimpleNamespace(model={"vocabulary_size": 50}))
     found = latency_ms(session, [2, 6])
     assert found == {2: pytest.approx(2, abs=1), 6: pytest.approx(6, abs=2)}
     assert set(engine.runs) == {(1, 2), (1, 6)}

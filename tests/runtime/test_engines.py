@@ -126,3 +126,53 @@ def test_a_tflite_graph_with_two_signatures_is_refused(tmp_path):
         match=r"expected a TFLite graph with one signature, or one called ids, found \['first', 'second'\]",
     ):
         open_engine(content, "tflite")
+
+
+def tokenizers_graph(folder, sizes, *, names=("text",), dtype="int32"):
+    """Return a graph with a model, ids, and tokenizers of several sizes that answer their size as the token ids."""
+    import tensorflow as tf
+
+    def tokenize(size):
+        def function(*texts):
+            ones = sum(tf.cast(text[:, :1], dtype) for text in texts) * 0 + 1
+            is_one = ones > 0
+            integers = dict.fromkeys(("segment_ids", "begins", "ends", "lengths"), ones)
+            found = {"token_ids": ones * size, **integers, "padding_mask": is_one, "is_cut": is_one}
+            return {name: tf.identity(value) for name, value in found.items()}
+
+        return tf.function(function, input_signature=[tf.TensorSpec([1, size], tf.uint8, name=name) for name in names])
+
+    module = tf.Module()
+    spec = [tf.TensorSpec([1], tf.float32, name="x")]
+    functions = {"ids": tf.function(lambda x: {"y": x + 1.0}, input_signature=spec)}
+    functions |= {f"tokenize_{size}" if place else "tokenize": tokenize(size) for place, size in enumerate(sizes)}
+    tf.saved_model.save(module, str(folder), signatures=functions)
+    return tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=list(functions)).convert()
+
+
+def test_a_text_goes_to_the_smallest_tokenizer_that_fits(tmp_path):
+    engine = open_engine(tokenizers_graph(tmp_path / "model", (64, 16, 32)), "tflite")
+    assert engine.budgets == (16, 32, 64)
+    assert engine.text_inputs == ("text",)
+    chosen = [int(engine.tokenize([b"x" * length])["token_ids"][0, 0]) for length in (0, 1, 16, 17, 32, 33, 64)]
+    assert chosen == [16, 16, 16, 32, 32, 64, 64]
+    assert engine.run({"x": np.ones(1, np.float32)})["y"].tolist() == [2.0]
+
+
+def test_the_longer_of_a_pair_chooses_the_tokenizer(tmp_path):
+    engine = open_engine(tokenizers_graph(tmp_path / "model", (16, 32), names=("text", "pair")), "tflite")
+    assert engine.text_inputs == ("text", "pair")
+    assert [int(engine.tokenize(pair)["token_ids"][0, 0]) for pair in ((b"x", b""), (b"", b"x" * 17))] == [16, 32]
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [
+        ({"names": ("words",)}, "found one of {'words': .*"),
+        ({"dtype": "float32"}, ".* that answers .*'ends': 'float32'"),
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_refused(tmp_path, choices, reason):
+    content = tokenizers_graph(tmp_path / "model", (16,), **choices)
+    with pytest.raises(ArtifactError, match=f"expected a tokenizer of bytes in the graph, {reason}"):
+        open_engine(content, "tflite")

@@ -1,15 +1,18 @@
-"""A file answers on a machine that has numpy, tokenizers and one engine, and none of what trained it."""
+"""A file answers on a machine that has numpy and one engine, and none of what trained it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from small_classifier import small_texts
 
-from kerastx.runtime.session import load
+import kerastx
+from kerastx.runtime.session import Session, load
 
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 ANSWER = """
 import sys, time
 started = time.perf_counter()
@@ -45,6 +48,76 @@ def test_a_file_answers_without_what_trained_it(exported, engine_format, other_e
         (label, pytest.approx(float(value), abs=1e-6)) for label, value in map(str.split, done.stdout.splitlines())
     ]
     assert found == [(answer.label, answer.probability) for answer in load(path)(texts)]
+
+
+WITHOUT_LIBRARY = """
+import sys
+sys.modules["tokenizers"] = None
+import kerastx
+print(repr(kerastx.load(sys.argv[1])(*sys.argv[2:])))
+assert sys.modules["tokenizers"] is None
+"""
+COMMAND = """
+import sys
+sys.modules["tokenizers"] = None
+from kerastx.cli.app import main
+main(sys.argv[1:])
+"""
+LONG = "The owner of the old café paid, they'll say; the cat sat on the mat! 今天天气很好。 " * 12
+
+
+def python(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("roberta-classifier", ()),
+        ("bert-tagger", ()),
+        ("bert-questions", ("Who paid?",)),
+        pytest.param("roberta-tagger", (), marks=pytest.mark.slow),
+        pytest.param("roberta-questions", ("Who paid?",), marks=pytest.mark.slow),
+    ],
+)
+def test_a_file_with_its_tokenizer_answers_without_the_library(name, question, tmp_path):
+    checkpoint = kerastx.load(str(GOLDEN / name))
+    kerastx.export(checkpoint, tmp_path, formats=("tflite",), recipe="fp32", inputs="both")
+    (path,) = tmp_path.glob("*.tflite")
+    done = python(WITHOUT_LIBRARY, path, *question, LONG)
+    assert done.returncode == 0, done.stderr
+    session = load(path)
+    by_library = Session(session.manifest, checkpoint.tokenizer, session.engine)
+    # The same to the last bit: the ids are the same.
+    assert done.stdout == repr(by_library(*question, LONG)) + "\n"
+
+
+def test_the_command_line_answers_without_the_library(taking_text):
+    done = python(COMMAND, "run", taking_text, *small_texts()[:3])
+    assert done.returncode == 0, done.stderr
+    answers = load(taking_text)(small_texts()[:3])
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [answer.label for answer in answers]
+
+
+@pytest.mark.parametrize("engine_format", ["tflite", "onnx"])
+def test_a_file_of_ids_says_what_it_lacks(exported, engine_format):
+    done = python(WITHOUT_LIBRARY, exported(engine_format), "a text")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "MissingExtraError: tokenizers is needed for this and is not installed; run: "
+        "pip install 'kerastx[tokenizers]', or export a .tflite with --input both, which needs none\n"
+    )
+
+
+def test_work_with_texts_says_what_it_lacks(tmp_path):
+    (tmp_path / "corpus.txt").write_text("One line.\n" * 9)
+    options = ("--corpus", tmp_path / "corpus.txt", "--vocabulary-size", 200, "--output", tmp_path / "store")
+    done = python(COMMAND, "prepare", *options)
+    assert done.returncode == 1
+    expected = "error: tokenizers is needed for this and is not installed; run: pip install 'kerastx[tokenizers]'\n"
+    assert done.stderr == expected
+    assert not (tmp_path / "store").exists()
 
 
 def test_the_block_blocks(exported):

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+# What a tokenizer in a graph answers, see `kerastx.layers.assemble_tokens.AssembleTokens`.
+TOKENIZED = {
+    "token_ids": "int32",
+    "segment_ids": "int32",
+    "padding_mask": "bool",
+    "begins": "int32",
+    "ends": "int32",
+    "lengths": "int32",
+    "is_cut": "bool",
+}
 
 
 class Engine(Protocol):
@@ -29,6 +41,23 @@ class Engine(Protocol):
 
         Among them `kerastx.runtime.results.CUT` and, where there are any, BYTE_OUTPUTS.
         """
+        ...
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """An engine whose graph has a tokenizer; safe to call from several threads.
+
+    Attributes:
+        budgets: bytes of a text that it takes; the smallest is the fastest.
+        text_inputs: "text", or "text" and "pair".
+    """
+
+    budgets: tuple[int, ...]
+    text_inputs: tuple[str, ...]
+
+    def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Return `TOKENIZED` of one row for the UTF-8 of a text, or of a pair; zeros at its end are not seen."""
         ...
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
-from kerastx.runtime.engines import check_inputs
+from kerastx.runtime.engines import TOKENIZED, check_inputs
 
-# The signatures of a file that takes text too, beside tokenize.
-IDS, TEXT = "ids", "text"
+# The signatures of a file that takes text too: the model, its tokenizer, which there may be for several sizes of text,
+# as tokenize and tokenize_short, and both in one.
+IDS, TOKENIZE, TEXT = "ids", "tokenize", "text"
 
 
 class LitertEngine:
-    """One interpreter behind a lock: it holds its tensors, so two threads must not run it at once."""
+    """One interpreter behind a lock: it holds its tensors, so two threads must not run it at once.
+
+    Attributes:
+        budgets: bytes of a text that its tokenizers take, the smallest first; none where it has no tokenizer.
+        text_inputs: the names of the texts that they take, in order.
+    """
 
     def __init__(self, content: bytes, *, threads: int = 1):
         try:
@@ -28,6 +35,7 @@ class LitertEngine:
             if len(keys) != 1 and IDS not in keys:
                 raise ArtifactError(f"expected a TFLite graph with one signature, or one called {IDS}, found {keys}")
             self._runner = interpreter.get_signature_runner(IDS if IDS in keys else keys[0])
+            tokenizers = [interpreter.get_signature_runner(key) for key in keys if key.split("_")[0] == TOKENIZE]
             self._texts: Any = interpreter.get_signature_runner(TEXT) if TEXT in keys else None
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
@@ -35,9 +43,10 @@ class LitertEngine:
         inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
         self.inputs = {name: np.dtype(detail["dtype"]) for name, detail in inputs.items()}
         self.outputs = {name: np.dtype(detail["dtype"]) for name, detail in outputs.items()}
-        sizes = {} if self._texts is None else self._texts.get_input_details()
-        self.text_inputs = tuple(sorted(sizes, reverse=True))  # text, pair
-        self._budget = next((int(detail["shape"][1]) for detail in sizes.values()), 0)
+        sized = sorted(((_checked_budget(runner), runner) for runner in tokenizers), key=lambda one: one[0])
+        self.budgets = tuple(budget for budget, _ in sized)
+        self._tokenizers = [runner for _, runner in sized]
+        self.text_inputs = tuple(sorted(self._tokenizers[0].get_input_details(), reverse=True)) if sized else ()
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by its name; see `Engine`."""
@@ -48,10 +57,11 @@ class LitertEngine:
     def run_text(self, texts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output for texts given as bytes, at most as many as the graph takes; see `Engine`."""
         check_inputs(texts, dict.fromkeys(self.text_inputs, np.dtype(np.uint8)))
-        whole = {name: np.zeros((len(rows), self._budget), np.uint8) for name, rows in texts.items()}
+        budget = self.budgets[-1] if self.budgets else 0
+        whole = {name: np.zeros((len(rows), budget), np.uint8) for name, rows in texts.items()}
         for name, rows in texts.items():
-            if rows.shape[1] > self._budget:
-                raise ValueError(f"{name} must have at most {self._budget} bytes, got {rows.shape[1]}.")
+            if rows.shape[1] > budget:
+                raise ValueError(f"{name} must have at most {budget} bytes, got {rows.shape[1]}.")
             whole[name][:, : rows.shape[1]] = rows
         with self._lock:
             found = [
@@ -59,3 +69,27 @@ class LitertEngine:
                 for row in range(len(whole[self.text_inputs[0]]))
             ]
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+    def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Return what the tokenizer of the smallest size that fits makes of a text, or of a pair; see `Tokenizing`."""
+        longest = max(map(len, texts))
+        place = next(number for number, budget in enumerate(self.budgets) if budget >= longest)
+        budget = self.budgets[place]
+        rows = {
+            name: np.frombuffer(text.ljust(budget, b"\0"), np.uint8).reshape(1, budget)
+            for name, text in zip(self.text_inputs, texts, strict=True)
+        }
+        with self._lock:
+            return self._tokenizers[place](**rows)
+
+
+def _checked_budget(runner: Any) -> int:
+    """Return the bytes of a text that a tokenizer takes; ArtifactError where it is none of ours."""
+    inputs, outputs = runner.get_input_details(), runner.get_output_details()
+    found = {name: np.dtype(detail["dtype"]).name for name, detail in outputs.items()}
+    shapes = {name: (np.dtype(detail["dtype"]).name, tuple(detail["shape"])) for name, detail in inputs.items()}
+    dtype, shape = next(iter(shapes.values()), ("none", ()))
+    is_text = sorted(shapes) in (["text"], ["pair", "text"]) and len(set(shapes.values())) == 1
+    if not is_text or dtype != "uint8" or len(shape) != 2 or shape[0] != 1 or found != TOKENIZED:
+        raise ArtifactError(f"expected a tokenizer of bytes in the graph, found one of {shapes} that answers {found}")
+    return int(shape[1])

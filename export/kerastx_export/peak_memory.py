@@ -64,7 +64,7 @@ def _run_onnx(path: str, length: int) -> int:
     options.log_severity_level = 3
     before = _peak_bytes()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    dtypes = {"tensor(bool)": bool, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8}
+    dtypes = {"tensor(bool)": np.bool_, "tensor(int32)": np.int32, "tensor(uint8)": np.uint8}
     session.run(None, {item.name: _row(item.shape, length, dtypes[item.type]) for item in session.get_inputs()})
     return _peak_bytes() - before
 
@@ -78,7 +78,7 @@ def _row(shape: list[int | str], length: int, dtype: type) -> np.ndarray:
     sizes = [size if isinstance(size, int | np.integer) and size > 0 else length * (1 + is_text) for size in shape[1:]]
     if is_text:
         return np.resize(np.frombuffer(b"a ", np.uint8), (1, *sizes))
-    return np.full((1, *sizes), np.dtype(dtype) == np.bool_, dtype)
+    return np.full((1, *sizes), dtype == np.bool_, dtype)
 
 
 if __name__ == "__main__":

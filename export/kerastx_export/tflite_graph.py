@@ -68,11 +68,21 @@ class TfliteGraph:
 
 
 class _AlignedBuilder(flatbuffers.Builder):
-    """Keeps the data of buffers on 16 bytes, as the schema demands and the Python generator forgets."""
+    """Keeps the data of buffers on 16 bytes, as the schema demands and the Python generator forgets.
+
+    Equal shapes and lists of tensors are written once: a third of what operators take.
+    """
+
+    def __init__(self, size: int):
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x):  # noqa: N802  the library's name
         if x.dtype != np.uint8:
-            return super().CreateNumpyVector(x)
+            key = x.dtype.str, x.tobytes()
+            if key not in self._written:
+                self._written[key] = super().CreateNumpyVector(x)
+            return self._written[key]
         self.StartVector(1, x.size, _ALIGNMENT)
         self.head -= x.size
         self.Bytes[self.head : self.head + x.size] = x.tobytes()

@@ -39,7 +39,7 @@ class WordPiece(keras.layers.Layer):
     has the tokenizer builds it anew.
 
     Args:
-        pages, units, expansions, check, base, ids, lengths, longest, longest_word, unknown_id: see
+        groups, pages, units, expansions, check, base, ids, lengths, longest, longest_word, unknown_id: see
             `kerastx.text.graph_tables.WordPieceTables`.
         max_tokens: M; further tokens are left out.
 
@@ -52,6 +52,7 @@ class WordPiece(keras.layers.Layer):
     def __init__(
         self,
         *,
+        groups,
         pages,
         units,
         expansions,
@@ -66,8 +67,10 @@ class WordPiece(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(dtype="int32", trainable=False, **kwargs)
-        self.tables = {"pages": pages, "units": units.reshape(-1), "expansions": expansions}
+        self.tables = {"groups": groups, "pages": pages.reshape(-1), "units": units.reshape(-1)}
+        self.tables |= {"expansions": expansions}
         self.tables |= {"check": check, "base": base, "ids": ids, "lengths": lengths}
+        self.page = units.shape[1]
         self.width = expansions.shape[1]
         self.longest = longest
         self.longest_word = longest_word
@@ -99,8 +102,13 @@ class WordPiece(keras.layers.Layer):
     def _units(self, text, size) -> _Units:
         """Normalise every character by table, and leave out what is removed."""
         code, length, _ = code_points(text)
-        page = self._look_up("pages", code // 256)
-        found = self._look_up("expansions", self._look_up("units", page * 256 + code % 256))
+        number = code // self.page
+        group = self._look_up("groups", number // self.page)
+        page = self._look_up("pages", group * self.page + number % self.page)
+        unit = self._look_up("units", page * self.page + code % self.page)
+        several = self._look_up("expansions", ops.maximum(0 - unit, 0))
+        alone = ops.expand_dims(ops.maximum(unit, 0), -1)
+        found = several + ops.pad(alone, [[0, 0], [0, 0], [0, self.width - 1]])
         found = ops.reshape(found, (-1, size * self.width))
         places = size * self.width - numbers(size * self.width)
         _, places = ops.top_k(ops.where(found > 0, places, 0), size)
@@ -155,7 +163,8 @@ class WordPiece(keras.layers.Layer):
             found = self._look_up("base", state)
             ending = ops.where(found < 0, state, ending)
             base = ops.abs(found)
-        return self._look_up("ids", ending), self._look_up("lengths", ending)
+        ids = self._look_up("ids", ending)
+        return ids, self._look_up("lengths", ids)
 
 
 def _next_starts(starts, size):

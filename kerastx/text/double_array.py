@@ -35,7 +35,7 @@ class DoubleArray:
         """Build the tries of words, given as (root from 0, letters, number)."""
         children, values, depths = _trie(words, num_roots)
         bases, slots = _places(children, num_roots, num_letters)
-        size = max(slots) + num_letters + 1
+        size = max(bases) + num_letters  # wherever a reader is, any letter leads to a place in the arrays
         check, base = np.full(size, -1, np.int32), np.ones(size, np.int32)
         value, depth = np.full(size, -1, np.int32), np.zeros(size, np.int32)
         for node, slot in enumerate(slots):
@@ -66,7 +66,7 @@ def _trie(words: Iterable[tuple[int, Sequence[int], int]], num_roots: int):
 def _places(children: list[dict[int, int]], num_roots: int, num_letters: int) -> tuple[list[int], list[int]]:
     """Return base and slot of each node: those with most children first, while there is most room."""
     used = bytearray(2 * len(children) + 4 * num_letters + 64)
-    first = num_letters + num_roots + 1  # a reader in the dead state lands below, where nothing is
+    first = num_roots + 1
     used[:first] = b"\1" * first
     bases, slots = [1] * len(children), [*range(1, num_roots + 1)] + [0] * (len(children) - num_roots)
     begin: dict[int, int] = {}  # by the number of children: below it a place was looked for in vain often enough
@@ -74,14 +74,14 @@ def _places(children: list[dict[int, int]], num_roots: int, num_letters: int) ->
         letters = sorted(children[node])
         if not letters:
             break
-        place, tries = begin.get(len(letters), first), 0
+        place, tries = max(begin.get(len(letters), first), letters[0] + 1), 0
         rest = [letter - letters[0] for letter in letters[1:]]
         while True:
             place = used.find(0, place)
             if place < 0 or place + num_letters >= len(used):
                 place = len(used) if place < 0 else place
                 used.extend(bytes(len(used)))
-            if place > letters[0] and not any(used[place + step] for step in rest):
+            if not any(used[place + step] for step in rest):
                 break
             place, tries = place + 1, tries + 1
         if tries > _TRIES_BEFORE_MOVING_ON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,29 +12,34 @@ from kerastx.errors import DataError
 from kerastx.text.double_array import DoubleArray
 from kerastx.text.special_tokens import CONTINUATION
 from kerastx.text.tokenizer import Tokenizer
-from kerastx.text.unicode_units import PAGE, REMOVED, unicode_units
+from kerastx.text.unicode_units import REMOVED, unicode_units
 
 # Letters of the trie: 0 is none, 1 any character that no token has.
 OTHER = 1
+_PAGE = 32
 
 
 @dataclass(frozen=True, eq=False)
 class WordPieceTables:
     """What `kerastx.layers.wordpiece.WordPiece` looks up.
 
-    A code point c has the units expansions[units[pages[c // 256], c % 256]], each 4 · letter + kind, with the kinds of
-    `kerastx.text.unicode_units`; 0 behind the last.
+    A code point c has v = units[pages[groups[c // 1024], c // 32 % 32], c % 32]. Its only unit is v, or it has none
+    where v is 0, or the units expansions[-v] where v is negative; a unit is 4 · letter + kind, with the kinds of
+    `kerastx.text.unicode_units`, and 0 behind the last.
 
     Attributes:
-        pages: (4352,), units: (P, 256), expansions: (E, W).
+        groups: (1088,), pages: (G, 32), units: (P, 32).
+        expansions: (E, W); the first is empty.
         check, base: (S,), the tries of the tokens that begin a word (root 1) and of those that go on (root 2), see
             `DoubleArray`. The base of a state in which a token ends is negative.
-        ids, lengths: (S,), the id and the letters of the token that ends in a state.
+        ids: (S,), the token that ends in a state, V where none does.
+        lengths: (V + 1,), the letters of a token.
         longest: letters of the longest token.
         longest_word: longer words are unknown.
         unknown_id: of [UNK].
     """
 
+    groups: np.ndarray
     pages: np.ndarray
     units: np.ndarray
     expansions: np.ndarray
@@ -61,13 +67,15 @@ class WordPieceTables:
         known = unicode_units(tokenizer.backend)
         words, letters = _words(model["vocab"], known.characters)
         tries = DoubleArray.build(words, num_roots=2, num_letters=len(letters) + 2)
-        ends = tries.value >= 0
+        ends, size = tries.value >= 0, tokenizer.vocabulary_size
+        lengths = np.zeros(size + 1, np.int32)
+        lengths[tries.value[ends]] = tries.depth[ends]
         return cls(
             **_unit_tables(known.characters, known.kinds, letters),
-            check=tries.check,
-            base=np.where(ends, -tries.base, tries.base),
-            ids=small(np.maximum(tries.value, 0)),
-            lengths=small(np.where(ends, tries.depth, 0)),
+            check=small(tries.check),
+            base=small(np.where(ends, -tries.base, tries.base)),
+            ids=small(np.where(ends, tries.value, size)),
+            lengths=small(lengths),
             longest=int(tries.depth.max()),
             longest_word=model["max_input_chars_per_word"],
             unknown_id=tokenizer.unknown_id,
@@ -83,7 +91,10 @@ def _bert_model(tokenizer: Tokenizer) -> dict:
 
 
 def _words(vocabulary: dict[str, int], characters: np.ndarray) -> tuple[list[tuple[int, list[int], int]], list[int]]:
-    """Return the tokens that a text can have as (root, letters, id), and the characters of the letters from 2 on."""
+    """Return the tokens that a text can have as (root, letters, id), and the characters of the letters from 2 on.
+
+    The most frequent letters are the last: most of a trie's states then lie close below its end.
+    """
     reachable = set(np.unique(characters).tolist()) - {0}
     tokens = []
     for token, number in vocabulary.items():
@@ -91,7 +102,8 @@ def _words(vocabulary: dict[str, int], characters: np.ndarray) -> tuple[list[tup
         codes = [ord(character) for character in token.removeprefix(CONTINUATION if is_continuation else "")]
         if codes and reachable.issuperset(codes):
             tokens.append((int(is_continuation), codes, number))
-    used = sorted({code for _, codes, _ in tokens for code in codes})
+    counts = Counter(code for _, codes, _ in tokens for code in codes)
+    used = sorted(counts, key=lambda code: (counts[code], code))
     letter = {code: number for number, code in enumerate(used, OTHER + 1)}
     return [(root, [letter[code] for code in codes], number) for root, codes, number in tokens], used
 
@@ -100,13 +112,25 @@ def _unit_tables(characters: np.ndarray, kinds: np.ndarray, letters: list[int]) 
     letter_of = np.full(int(characters.max()) + 1, OTHER, np.int32)
     letter_of[letters] = np.arange(OTHER + 1, OTHER + 1 + len(letters))
     coded = np.where(kinds == REMOVED, 0, 4 * letter_of[characters] + kinds)
-    expansions, which = np.unique(coded, axis=0, return_inverse=True)
-    units, pages = np.unique(which.reshape(-1, PAGE), axis=0, return_inverse=True)
-    return {"pages": small(pages.ravel()), "units": small(units), "expansions": small(expansions)}
+    is_long = coded[:, 1:].any(axis=1)
+    expansions, which = np.unique(coded[is_long], axis=0, return_inverse=True)
+    values = coded[:, 0].copy()
+    values[is_long] = -1 - which.ravel()
+    units, pages = _paged(values)
+    pages, groups = _paged(pages)
+    expansions = np.concatenate([np.zeros_like(coded[:1]), expansions])
+    return {"groups": small(groups), "pages": small(pages), "units": small(units), "expansions": small(expansions)}
+
+
+def _paged(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different pages that the values have, (P, 32), and which of them are all of the values."""
+    pages, which = np.unique(values.reshape(-1, _PAGE), axis=0, return_inverse=True)
+    return pages, which.ravel()
 
 
 def small(values: np.ndarray) -> np.ndarray:
     """Return the values in the smallest dtype of int8, int16 and int32 that holds them."""
     dtypes = (np.int8, np.int16, np.int32)
-    dtype = next(one for one in dtypes if values.max(initial=0) <= np.iinfo(one).max)
+    largest = np.abs(values).max(initial=0)
+    dtype = next(one for one in dtypes if largest <= np.iinfo(one).max)
     return np.ascontiguousarray(values.astype(dtype))

@@ -186,12 +186,15 @@ def _moved(tokens: _Tokens, by: int) -> _Tokens:
 
 def _reading(content: bytes, parts: list[_Tokens], more: int) -> Reading:
     """Return tokens with their characters in place of their bytes."""
-    token_ids, begins, ends = (np.concatenate(values) for values in zip(*parts, strict=True))
-    offsets = np.stack([begins, ends], axis=1).clip(0, len(content))
+    tokens = parts[0] if len(parts) == 1 else _Tokens(*map(np.concatenate, zip(*parts, strict=True)))
+    offsets = np.empty((len(tokens.token_ids), 2), np.int32)
+    offsets[:, 0], offsets[:, 1] = tokens.begins, tokens.ends
     if not content.isascii():
-        starts = np.frombuffer(content, np.uint8) & 0xC0 != 0x80
-        offsets = np.concatenate([[0], np.cumsum(starts)]).astype(np.int32)[offsets]
-    return Reading(token_ids, offsets, len(token_ids) + more)
+        is_first = np.frombuffer(content, np.uint8) & 0xC0 != 0x80
+        characters = np.zeros(len(content) + 1, np.int32)
+        np.cumsum(is_first, out=characters[1:])
+        offsets = characters.take(offsets, mode="clip")
+    return Reading(tokens.token_ids, offsets, len(tokens.token_ids) + more)
 
 
 def _problem(text: dict[str, Any], engine: Tokenizing) -> str:

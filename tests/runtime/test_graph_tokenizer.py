@@ -78,10 +78,27 @@ def test_a_graph_for_pairs_reads_single_texts(kind):
             assert_equal(graph_tokenizer(kind, pair=True).encode(text, max_length=max_length), expected, text)
 
 
-PIECES = st.sampled_from(
-    ["the ", "naïve", " café", "\n", "  ", "，", "天气", "don't", "'s", "\x00", "😍", "e\u0301", "3.5", "_"]
-)
-TEXTS = st.lists(PIECES | st.text(max_size=8) | st.text("abc xyz.,'", max_size=60), max_size=25).map("".join)
+PIECES = [
+    "the",
+    "naïve",
+    "café",
+    "天气",
+    "don't",
+    "'s",
+    "'",
+    "，",
+    "\x00",
+    "😍",
+    "e\u0301",
+    "3.5",
+    "_",
+    "unbelievable",
+    "½",
+]
+SEPARATORS = [" ", " ", "  ", "\n", "\r\n", "\u3000", "\u00a0", ", ", "。", "", "\x00"]
+WORDS = st.tuples(st.sampled_from(PIECES) | st.text(max_size=4), st.sampled_from(SEPARATORS)).map("".join)
+# Repeated: hypothesis likes short lists, and short texts are read in one piece.
+TEXTS = st.builds(lambda words, times: "".join(words) * times, st.lists(WORDS, max_size=20), st.integers(1, 30))
 
 
 def has_long_word(text):

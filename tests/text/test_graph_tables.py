@@ -84,6 +84,22 @@ def test_tables_are_small_and_name_what_no_token_has():
     assert np.abs(tables.base.astype(int)).max() + letters < len(tables.check)  # no reader falls off the end
 
 
+def test_every_code_point_has_its_units():
+    backend = wordpiece_backend()
+    known, tables = unicode_units(backend), WordPieceTables.of(Tokenizer(backend))
+    code = np.arange(len(known.kinds))
+    value = tables.units[tables.pages[tables.groups[code // 1024], code // 32 % 32], code % 32].astype(int)
+    units = tables.expansions[np.maximum(-value, 0)].astype(int)
+    units[:, 0] += np.maximum(value, 0)
+    np.testing.assert_array_equal(units % 4, known.kinds)
+    # A character is one letter, and a letter one character or any that no token has.
+    is_unit = known.kinds != REMOVED
+    pairs = np.unique(np.stack([known.characters[is_unit], units[is_unit] // 4]), axis=1)
+    assert len(np.unique(pairs[0])) == pairs.shape[1]
+    letters = pairs[1][pairs[1] != OTHER]
+    assert len(np.unique(letters)) == len(letters) > 20
+
+
 def test_another_kind_of_tokenizer():
     with pytest.raises(DataError, match="expected a WordPiece tokenizer with BERT's normalizer"):
         WordPieceTables.of(Tokenizer(byte_bpe_backend()))

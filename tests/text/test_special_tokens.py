@@ -10,7 +10,8 @@ from text_backends import BACKENDS
 from tokenizers import AddedToken, Regex, models, normalizers, pre_tokenizers, processors
 
 from kerastx.errors import DataError
-from kerastx.text.special_tokens import NAMES, Slot, find_special_tokens, one_line_errors
+from kerastx.text.special_tokens import NAMES, find_special_tokens, one_line_errors
+from kerastx.text.template import Slot
 from kerastx.text.tokenizer import Tokenizer
 
 ROBERTA_PAIR = ["<s>", "A", "</s>", "</s>", "B", "</s>"]

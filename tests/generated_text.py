@@ -85,3 +85,21 @@ def write_corpus(file, size_bytes: int, *, seed: int = 0, num_words: int = 200_0
             if written >= size_bytes:
                 return copies
     raise AssertionError("documents() ended")
+
+
+SYLLABLES = [first + second + third for first in "bcdfglmnprst" for second in "aeiou" for third in ("", "n", "r", "th")]
+
+
+def syllable_words() -> list[str]:
+    """Return words that share beginnings and ends, small and large ones, of 1 to 3 syllables for the most part."""
+    random = np.random.default_rng(1)
+    made = ["".join(random.choice(SYLLABLES, random.choice(4, p=(0.1, 0.4, 0.4, 0.1)) + 1)) for _ in range(40_000)]
+    return [word.title() if random.random() < 0.3 else word for word in made]
+
+
+def ideographs() -> list[str]:
+    """Return texts of ideographs, more than a vocabulary takes, and of words."""
+    random = np.random.default_rng(2)
+    return [
+        "".join(map(chr, 0x4E00 + (random.random(40) ** 2 * 8000).astype(int))) for _ in range(4000)
+    ] + syllable_words()

@@ -36,7 +36,9 @@ class Graph:
     operators: dict[str, int]
 
 
-def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None = None) -> Manifest:
+def manifest_of(
+    checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None = None, *, with_ids: bool = True
+) -> Manifest:
     """Return what a file of `checkpoint` says about itself."""
     return Manifest(
         task=checkpoint.task,
@@ -44,7 +46,7 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: TextInput | None =
         tokenizer=checkpoint.tokenizer.to_json(),
         max_length=checkpoint.max_length,
         recipe=recipe.name,
-        signature=signature(checkpoint),
+        signature=signature(checkpoint, texts=() if with_ids or text is None else text.names),
         versions=environment.versions(),
         model=checkpoint.config.to_dict(),
         description=checkpoint.description or _description(checkpoint),
@@ -71,10 +73,11 @@ class TfliteBuilder:
 
     engine_format = "tflite"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None, *, with_ids: bool = True):
         self.checkpoint = checkpoint
         self.folder = folder
         self.text = text
+        self.with_ids = with_ids
 
     @cached_property
     def _tokenizer(self) -> bytes | None:
@@ -103,10 +106,10 @@ class TfliteBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, description for mobile tools, manifest, tokenizer."""
-        manifest = manifest_of(self.checkpoint, recipe, self.text)
+        manifest = manifest_of(self.checkpoint, recipe, self.text, with_ids=self.with_ids)
         parsed = TfliteGraph(graph.content)
         if self._tokenizer is not None:
-            graft(parsed.model, TfliteGraph(self._tokenizer).model, task=self.checkpoint.task)
+            graft(parsed.model, TfliteGraph(self._tokenizer).model, task=self.checkpoint.task, with_ids=self.with_ids)
         inputs, outputs = parsed.tensor_names()
         described = parsed.with_metadata(
             tflite_metadata.NAME,
@@ -121,9 +124,10 @@ class OnnxBuilder:
 
     engine_format = "onnx"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: TextInput | None = None, *, with_ids: bool = True):
         self.checkpoint = checkpoint
         self.text = text
+        self.with_ids = with_ids
 
     @cached_property
     def _tokenizer(self) -> onnx.ModelProto | None:
@@ -149,10 +153,14 @@ class OnnxBuilder:
         """Return the whole file: graph, manifest, tokenizer."""
         content = graph.content
         if self._tokenizer is not None:
-            model = join(self._tokenizer, onnx.load_from_string(content), task=self.checkpoint.task, with_ids=True)
+            model = join(
+                self._tokenizer, onnx.load_from_string(content), task=self.checkpoint.task, with_ids=self.with_ids
+            )
             convert_onnx.check_model(model)
             content = model.SerializeToString()
-        return seal(content, manifest_of(self.checkpoint, recipe, self.text), self.engine_format)
+        return seal(
+            content, manifest_of(self.checkpoint, recipe, self.text, with_ids=self.with_ids), self.engine_format
+        )
 
 
 BUILDERS: dict[str, type[TfliteBuilder] | type[OnnxBuilder]] = {"tflite": TfliteBuilder, "onnx": OnnxBuilder}

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import ExportError
 from kerastx.runtime.engines import open_engine
+from kerastx.runtime.results import WINDOWED_TASKS
 from kerastx.runtime.session import load
 from kerastx_export import constants, environment, gate, parity
 from kerastx_export.builder import BUILDERS, Graph, OnnxBuilder, TfliteBuilder
@@ -17,13 +19,14 @@ from kerastx_export.comparison import Comparison, DevRows
 from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
-from kerastx_export.text_check import check_tokenizer
+from kerastx_export.text_check import check_answers, check_tokenizer
 from kerastx_export.text_cost import measure_text_cost
-from kerastx_export.text_input import text_input
+from kerastx_export.text_input import TextInput, text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
 
 REPORT_FILES = ("report.json", "report.md")
+INPUT_CHOICES = ("ids", "text", "both")
 # progress(phase, steps done, steps in all)
 Progress = Callable[[str, int, int], None]
 
@@ -35,7 +38,7 @@ def export_checkpoint(
     formats: Sequence[str] = ("tflite", "onnx"),
     recipe: str = "dynamic_wi8_afp32",
     dev: DevRows | None = None,
-    inputs: str = "ids",
+    inputs: str | None = None,
     text_bytes: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -49,9 +52,10 @@ def export_checkpoint(
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
         dev: labelled rows to compare and score on; texts of our own otherwise, without a score.
-        inputs: "ids", or "both": the files then take text as well, their tokenizer being part of the graph. A .tflite
-            has two more signatures: `tokenize` answers ids and the bytes of each token, `text` what the task answers.
-            An .onnx has the input `text`, which is read where no ids are given.
+        inputs: "ids", "text" or "both"; by default "both", and "ids" where the tokenizer has no form of tensor
+            operations. With texts as an input the tokenizer is part of the graph. A .tflite has the signatures `ids`,
+            `tokenize` (the ids, and the bytes of each token) and `text` (what the task answers); an .onnx has the input
+            `text`, which is read where no ids are given.
         text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
             least 512.
         force: replace files of the same name.
@@ -68,18 +72,14 @@ def export_checkpoint(
         raise ValueError(f"formats must be of {', '.join(BUILDERS)}, got {formats!r}.")
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
-    if inputs not in ("ids", "both"):
-        raise ValueError(f"inputs must be 'ids' or 'both', got {inputs!r}.")
-    if text_bytes is not None and inputs != "both":
-        raise ValueError("text_bytes is of files that take text: inputs='both'.")
-    text = text_input(checkpoint, budget=text_bytes) if inputs == "both" else None
+    text, no_text = _text_input(checkpoint, inputs, text_bytes)
     comparison = Comparison(checkpoint, dev)
     output = Path(output).resolve()
     names = [f"{checkpoint.task}-{recipe}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = []
         for kind, name in zip(formats, names, strict=True):
-            builder = BUILDERS[kind](checkpoint, folder, text)
+            builder = BUILDERS[kind](checkpoint, folder, text, with_ids=inputs != "text")
             files.append(_export(builder, stored_as, folder / name, comparison, report_progress))
         report = Report(
             task=checkpoint.task,
@@ -88,6 +88,7 @@ def export_checkpoint(
             parameters=checkpoint.model.count_params(),
             recipe=stored_as,
             compared_on=comparison.source,
+            no_text=no_text,
             files=files,
             versions=environment.versions(),
             hardware=environment.hardware(),
@@ -97,6 +98,24 @@ def export_checkpoint(
         (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
         (folder / "report.md").write_text(report.to_markdown(), encoding="utf-8")
     return report
+
+
+def _text_input(checkpoint: Checkpoint, inputs: str | None, text_bytes: int | None) -> tuple[TextInput | None, str]:
+    """Return the tokenizer that becomes part of the files, or why none does though nobody asked for ids alone."""
+    if inputs not in (None, *INPUT_CHOICES):
+        raise ValueError(f"inputs must be of {', '.join(INPUT_CHOICES)}, got {inputs!r}.")
+    if inputs == "ids":
+        if text_bytes is not None:
+            raise ValueError("text_bytes is of files that take text: inputs='both' or 'text'.")
+        return None, ""
+    if inputs == "text" and checkpoint.task in WINDOWED_TASKS:
+        raise ExportError("long texts are read in windows, which are made of ids; export with --input both")
+    try:
+        return text_input(checkpoint, budget=text_bytes), ""
+    except ExportError as error:
+        if inputs is not None or text_bytes is not None:
+            raise
+        return None, str(error.__cause__)
 
 
 def _export(
@@ -121,9 +140,13 @@ def _export(
     constants.check_storage(recipe, graph.constants)
     path.write_bytes(builder.seal(graph, recipe))
     done(2)
-    session = load(path)
-    if builder.text is not None:
-        check_tokenizer(path, builder.text, builder.checkpoint)
+    session = opened = load(path)
+    if not builder.with_ids:  # the same graph with ids as its input is what can be held against Keras, step by step
+        session = load(_with_ids(builder, graph, recipe, path))
+    text = builder.text
+    if text is not None:
+        check_tokenizer(path, text, builder.checkpoint)
+        check_answers(opened, session.engine, builder.checkpoint, comparison)
     found = parity.measure(session, comparison)
     gate.check_parity(recipe, found)
     done(3)
@@ -133,14 +156,22 @@ def _export(
         engine_format=builder.engine_format,
         size_bytes=path.stat().st_size,
         fp32_size_bytes=len(builder.seal(fp32, RECIPES["fp32"])),
-        sha256=session.manifest.sha256,
+        sha256=opened.manifest.sha256,
         parity=found,
         latency_ms=latency_ms(session, lengths),
         operators=graph.operators,
-        text=None if builder.text is None else measure_text_cost(path, builder.text, session),
+        text=None if text is None else measure_text_cost(path, text, session, with_ids=builder.with_ids),
     )
     done(4)
     return measured
+
+
+def _with_ids(builder: TfliteBuilder | OnnxBuilder, graph: Graph, recipe: Recipe, path: Path) -> Path:
+    """Write the file that takes ids instead of texts, into the work folder only."""
+    twin = BUILDERS[builder.engine_format](builder.checkpoint, path.parent)
+    target = path.with_name(f"ids-{path.name}")
+    target.write_bytes(twin.seal(graph, recipe))
+    return target
 
 
 def _check_conversion(builder: TfliteBuilder | OnnxBuilder, fp32: Graph, comparison: Comparison) -> None:

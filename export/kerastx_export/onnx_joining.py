@@ -28,7 +28,9 @@ def join(tokenizer: onnx.ModelProto, model: onnx.ModelProto, *, task: str, with_
         with_ids: these three stay inputs, which need not be given: where token_ids has no element, as by default, the
             texts are read, and where it has, the ids.
     """
-    inputs = [_rows(tensor.name, TensorProto.UINT8, ("texts", "bytes")) for tensor in tokenizer.graph.input]
+    inputs = [
+        _rows(tensor.name, TensorProto.UINT8, ("texts", f"{tensor.name}_bytes")) for tensor in tokenizer.graph.input
+    ]
     if with_ids:
         inputs += model.graph.input
         nodes, constants = _either(tokenizer.graph)
@@ -62,10 +64,15 @@ def tokenizer_in(model: onnx.ModelProto) -> onnx.ModelProto:
         [*nodes, *(helper.make_node("Identity", [_NAMES[name]], [to], name=to) for name, to in shown.items())],
         "tokenizer",
         model.graph.input,
-        [_rows(to, _TYPES[name], ("rows", "columns")) for name, to in shown.items()],
+        [_rows(to, _TYPES[name], _shape(name)) for name, to in shown.items()],
         [tensor for tensor in model.graph.initializer if tensor.name in {*used, *INPUTS}],
     )
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _shape(name: str) -> tuple[str | int, ...]:
+    # onnxruntime reuses memory by these names: the same one always means the same size.
+    return ("rows", 1) if name == CUT else ("rows", "tokens")
 
 
 def _rows(name: str, kind: int, shape: Sequence[str | int]) -> onnx.ValueInfoProto:
@@ -119,7 +126,7 @@ def _either(tokenizer: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[Tens
 
 
 def _branch(nodes: list[onnx.NodeProto], constants: list[TensorProto], outputs: dict[str, str]) -> onnx.GraphProto:
-    answers = [_rows(renamed, _TYPES[name], ("rows", "columns")) for name, renamed in outputs.items()]
+    answers = [_rows(renamed, _TYPES[name], _shape(name)) for name, renamed in outputs.items()]
     return helper.make_graph(nodes, outputs["token_ids"].split("/")[0], [], answers, constants)
 
 

@@ -57,11 +57,16 @@ def measure(session: Session, comparison: Comparison) -> Parity:
     scored: list[Score] = []
     if comparison.targets is not None:
         scored = scores(comparison.task, found, expected, comparison.targets, pair=comparison.pairs is not None)
-    return Parity(
-        differences=largest_differences(session.engine, comparison),
-        agreement=agreement(comparison.task, found, expected),
-        scores=scored,
-    )
+    if session.engine.inputs:
+        differences = largest_differences(session.engine, comparison)
+    else:
+        differences = [
+            Difference(
+                name, _distance(found[name], values), "any of the texts", _size(values) if name == "score" else 1.0
+            )
+            for name, values in expected.items()
+        ]
+    return Parity(differences=differences, agreement=agreement(comparison.task, found, expected), scores=scored)
 
 
 def _tagging(session: Session, comparison: Comparison) -> Parity:
@@ -103,6 +108,10 @@ def largest_differences(engine: Engine, comparison: Comparison) -> list[Differen
             if value > worst[name].value:
                 worst[name] = Difference(name, value, probe.name, worst[name].scale)
     return list(worst.values())
+
+
+def _size(values: np.ndarray) -> float:
+    return max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
 
 
 def _scale(name: str, comparison: Comparison) -> float:

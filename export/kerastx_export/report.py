@@ -75,6 +75,7 @@ class Report:
     seconds: float
     paths: list[Path] = field(default_factory=list)
     pair: bool = False
+    no_text: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""
@@ -85,6 +86,7 @@ class Report:
             "parameters": self.parameters,
             "recipe": {"name": self.recipe.name, "note": self.recipe.note, "tolerance": self.recipe.tolerance},
             "compared_on": self.compared_on,
+            "no_text": self.no_text,
             "files": [_file_dict(file) for file in self.files],
             "versions": self.versions,
             "hardware": self.hardware,
@@ -103,6 +105,7 @@ class Report:
                 self.table(),
                 f"Compared with Keras on {self.compared_on}. {_tolerance(self.recipe, self.task)}",
                 f"Latency is the median CPU time of one text, one thread, on {self.hardware}.{self._memory}",
+                *([self._ids_only] if self.no_text else []),
                 *(_details(file) for file in self.files),
                 "## Versions",
                 ", ".join(f"{name} {number}" for name, number in self.versions.items()),
@@ -120,6 +123,10 @@ class Report:
             return ""
         return " Peak memory is by how much a process grows that loads a file and runs it once, at full length."
 
+    @property
+    def _ids_only(self) -> str:
+        return f"The files take ids only: {self.no_text}."
+
     def table(self) -> str:
         """Return one Markdown table with a column per file."""
         return _markdown_table(_rows(self.files))
@@ -128,6 +135,8 @@ class Report:
         """Return the table and where the files are, for a terminal."""
         table = _plain_table(_rows(self.files))
         paths = "\n".join(f"  {path}" for path in self.paths)
+        if self.no_text:
+            table += f"\n\n{self._ids_only}"
         return f"{table}\n\nCompared with Keras on {self.compared_on}. Written in {self.seconds:.0f} s:\n{paths}"
 
 

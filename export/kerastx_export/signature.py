@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kerastx.checkpoint.store import Checkpoint
@@ -13,10 +14,16 @@ from kerastx.text.tags import bio_tags
 INPUTS = {"token_ids": "int32", "segment_ids": "int32", "padding_mask": "bool"}
 
 
-def signature(checkpoint: Checkpoint) -> dict[str, list[dict[str, Any]]]:
-    """Return the signature of a checkpoint's graph as the manifest holds it; None = any size."""
+def signature(checkpoint: Checkpoint, *, texts: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Return the signature of a checkpoint's graph as the manifest holds it; None = any size.
+
+    Args:
+        checkpoint: of the graph.
+        texts: names of the texts of a graph that takes no ids.
+    """
+    inputs = dict.fromkeys(texts, "uint8") if texts else INPUTS
     return {
-        "inputs": [{"name": name, "dtype": dtype, "shape": [None, None]} for name, dtype in INPUTS.items()],
+        "inputs": [{"name": name, "dtype": dtype, "shape": [None, None]} for name, dtype in inputs.items()],
         "outputs": [_output(checkpoint, name) for name in OUTPUTS[checkpoint.task]],
     }
 

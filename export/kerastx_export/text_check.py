@@ -9,12 +9,19 @@ import numpy as np
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
-from kerastx.text.tokenizer import Encoding, truncated_lengths
+from kerastx.runtime.engines import Engine
+from kerastx.runtime.engines.onnx import OnnxEngine
+from kerastx.runtime.session import Session
+from kerastx.runtime.text_runs import run_texts
+from kerastx.text.encoding import Encoding, truncated_lengths
+from kerastx_export.comparison import Comparison
 from kerastx_export.file_tokenizers import Tokenize, file_tokenizers
 from kerastx_export.probe_texts import ODD_TEXTS
 from kerastx_export.text_input import TEXT_INPUTS, TextInput
 
 RANDOM_TEXTS = 300
+ANSWERED_TEXTS = 24
+TOLERANCE = 1e-4
 
 
 def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None:
@@ -54,6 +61,30 @@ def _check(tokenize: Tokenize, budget: int, texts: list[str], checkpoint: Checkp
         for name, (got, wanted) in sides.items():
             if got.tolist() != wanted.tolist():
                 raise ExportError(f"the tokenizer in the file has other {name} than the tokenizer for {given!r}")
+
+
+def check_answers(session: Session, ids: Engine, checkpoint: Checkpoint, comparison: Comparison) -> None:
+    """Raise ExportError that shows the first text to which a file answers otherwise than to its ids.
+
+    Args:
+        session: of the file.
+        ids: runs the same graph on ids.
+        checkpoint: that the file was made from.
+        comparison: of whose texts some are tried.
+    """
+    step = max(1, len(comparison.texts) // ANSWERED_TEXTS)
+    for row in range(0, len(comparison.texts), step):
+        given = [side[row] for side in (comparison.texts, comparison.pairs) if side is not None]
+        if max(len(text.encode()) for text in given) > session.manifest.text["budget"]:
+            continue
+        encoding = checkpoint.tokenizer.encode(*given, max_length=checkpoint.max_length)
+        # The signature text of a .tflite always has as many tokens.
+        length = None if isinstance(session.engine, OnnxEngine) else checkpoint.max_length
+        expected = ids.run(checkpoint.tokenizer.pad([encoding], length=length))
+        found = run_texts(session.engine, given[:1], given[1:] or None, budget=session.manifest.text["budget"])
+        for name, values in expected.items():
+            if not np.allclose(found[name], values, rtol=TOLERANCE, atol=TOLERANCE):
+                raise ExportError(f"the file answers to the text {given!r} otherwise than to its ids: {name}")
 
 
 def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -> np.ndarray:

@@ -80,13 +80,13 @@ class TextCost:
         }
 
 
-def measure_text_cost(path: Path, text: TextInput, session: Session) -> TextCost:
-    """Measure the tokenizer in a file, which `session` has loaded."""
+def measure_text_cost(path: Path, text: TextInput, session: Session, *, with_ids: bool) -> TextCost:
+    """Measure the tokenizer in a file; `session` runs its graph on ids, which the file takes too if `with_ids`."""
     tokenizers = file_tokenizers(path, text)
     milliseconds = {budget: _tokenize_ms(tokenize, budget, text) for budget, tokenize in tokenizers.items()}
     max_length = session.manifest.max_length
     (short_ids_ms,) = latency_ms(session, [min(SHORT_TOKENS, max_length)]).values()
-    signatures = [IDS, TOKENIZE, *([TOKENIZE_SHORT] if text.short_budget else []), TEXT]
+    signatures = [IDS] * with_ids + [TOKENIZE] + [TOKENIZE_SHORT] * bool(text.short_budget) + [TEXT]
     if path.suffix == ".onnx":
         signatures = [TEXT]
     return TextCost(

@@ -16,12 +16,13 @@ IDS, TOKENIZE, TOKENIZE_SHORT, TEXT = "ids", "tokenize", "tokenize_short", "text
 _SUBGRAPH_FIELDS = ("condSubgraphIndex", "bodySubgraphIndex", "thenSubgraphIndex", "elseSubgraphIndex")
 
 
-def graft(model: Any, tokenizer: Any, *, task: str) -> None:
+def graft(model: Any, tokenizer: Any, *, task: str, with_ids: bool = True) -> None:
     """Give a model (`schema.ModelT`) the signatures of a tokenizer, and text; the one it has is called ids from now on.
 
     Args:
         model: changed in place; one signature.
         task: of the model; see `add_places` for what `text` answers besides.
+        with_ids: otherwise there is no signature ids: `text` takes its place.
         tokenizer: a `schema.ModelT` with the signature tokenize, whose outputs have the names of the model's inputs,
             and more; maybe with tokenize_short.
     """
@@ -42,8 +43,12 @@ def graft(model: Any, tokenizer: Any, *, task: str) -> None:
     text.outputs = copy.deepcopy(ids.outputs)
     for item in text.outputs:
         item.tensorIndex = moved(item.tensorIndex)
-    model.subgraphs.append(joined)
-    model.signatureDefs = [ids, *tokenizers, text]
+    if with_ids:
+        model.subgraphs.append(joined)
+        model.signatureDefs = [ids, *tokenizers, text]
+    else:
+        model.subgraphs[ids.subgraphIndex], text.subgraphIndex = joined, ids.subgraphIndex
+        model.signatureDefs = [text, *tokenizers]
     add_places(model, text, task=task, given=given)
 
 

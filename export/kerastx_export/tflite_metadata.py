@@ -24,6 +24,8 @@ _INPUT_NOTES = {
     "token_ids": "Ids of tokenizer.json, one {text} a row with its special tokens, filled up with [PAD].",
     "segment_ids": "0 for the first text and its special tokens; 1 for the second, if the tokenizer says so.",
     "padding_mask": "True for real tokens, False for [PAD].",
+    "text": "The UTF-8 bytes of a text, zeros behind it.",
+    "pair": "The UTF-8 bytes of the second text, zeros behind it.",
 }
 # Output -> what it is and the name of its second axis.
 _OUTPUT_NOTES = {
@@ -35,7 +37,9 @@ _OUTPUT_NOTES = {
     "scores": ("The scores of the best spans of the context, the best first; -5000 where there are no more.", "span"),
     "starts": ("The number of the first token of each span.", "span"),
     "ends": ("The number of the last token of each span.", "span"),
+    "is_cut": ("True where the text has more tokens than were read.", "text"),
 }
+TEXTS = ("text", "pair")
 _TAGGING_NOTE = "The probability of each tag of each token: O, then B- and I- of each line of labels.txt."
 
 
@@ -58,13 +62,16 @@ def metadata_buffer(manifest: Manifest, *, inputs: list[str], outputs: list[str]
         labels.append(build.file("labels.txt", note, _TENSOR_AXIS_LABELS))
 
     def output(name: str) -> int:
-        if manifest.task == "tagging":
+        if manifest.task == "tagging" and name == "probabilities":
             return build.tensor(name, _TAGGING_NOTE, ("batch", "length", "tag"))
         note, axis = _OUTPUT_NOTES[name]
         files = labels if name == "probabilities" else []
         return build.tensor(name, note.format(**words), ("batch", axis), files=files)
 
-    described = [build.tensor(name, _INPUT_NOTES[name].format(**words), ("batch", "length")) for name in inputs]
+    described = [
+        build.tensor(name, _INPUT_NOTES[name].format(**words), ("batch", "byte" if name in TEXTS else "length"))
+        for name in inputs
+    ]
     graph = build.table(
         (0, build.text(manifest.task)),
         (2, build.vector(described)),

@@ -20,6 +20,7 @@ class Recipe(StrEnum):
 
 class Input(StrEnum):
     ids = "ids"
+    text = "text"
     both = "both"
 
 
@@ -29,8 +30,9 @@ def export(
     formats: Annotated[str, typer.Option("--formats", help="tflite, onnx or both with a comma.")] = "tflite,onnx",
     recipe: Annotated[Recipe, typer.Option("--recipe", help="How weights are stored.")] = Recipe.dynamic_wi8_afp32,
     takes: Annotated[
-        Input, typer.Option("--input", help="ids, or both: a .tflite then takes text as well, without a tokenizer.")
-    ] = Input.ids,
+        Input | None,
+        typer.Option("--input", help="What files take; with text the tokenizer is inside [both where it can be]."),
+    ] = None,
     text_bytes: Annotated[
         int | None,
         typer.Option("--text-bytes", min=1, help="Bytes of a text that are read [6 a token, at least 512]."),
@@ -55,7 +57,7 @@ def export(
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
     if not names or set(names) - {"tflite", "onnx"}:
         raise typer.BadParameter(f"expected tflite, onnx or tflite,onnx, got {formats!r}", param_hint="--formats")
-    if text_bytes is not None and takes != Input.both:
+    if text_bytes is not None and takes == Input.ids:
         raise typer.BadParameter("is of files that take text: --input both", param_hint="--text-bytes")
     loaded = load_checkpoint(checkpoint)
     if text_bytes is not None and text_bytes < loaded.max_length:
@@ -71,7 +73,7 @@ def export(
             formats=names,
             recipe=recipe.value,
             dev=rows,
-            inputs=takes.value,
+            inputs=None if takes is None else takes.value,
             text_bytes=text_bytes,
             force=force,
             progress=report_progress,

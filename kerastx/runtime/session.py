@@ -15,6 +15,7 @@ from kerastx.runtime.engines import Engine, Tokenizing, open_engine
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
 from kerastx.runtime.graph_tokenizer import GraphTokenizer
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, WINDOWED_TASKS, Result, answers
+from kerastx.runtime.text_runs import run_texts
 from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
 from kerastx.text.encoding import Encoding, TextEncoder
 from kerastx.text.question_windows import SpanSettings, context_separator
@@ -67,7 +68,8 @@ def _tokenizer(manifest: Manifest, engine: Engine) -> TextEncoder:
 
 def _mismatch(manifest: Manifest, engine: Engine) -> str:
     """Return where the manifest, the graph and what a session reads from it disagree, or nothing."""
-    for side, dtypes in (("inputs", engine.inputs), ("outputs", engine.outputs)):
+    given = engine.inputs or dict.fromkeys(engine.text_inputs, np.dtype(np.uint8))
+    for side, dtypes in (("inputs", given), ("outputs", engine.outputs)):
         promised = {tensor["name"]: tensor["dtype"] for tensor in manifest.signature[side]}
         found = {name: dtype.name for name, dtype in dtypes.items()}
         if promised != found:
@@ -239,6 +241,9 @@ class Session:
         if pairs is not None and not self.manifest.pair:
             raise ValueError("this file answers single texts: it takes no pairs.")
         texts, pairs = checked_texts(texts), checked_pairs(pairs)
+        if texts and not self.engine.inputs:
+            found = run_texts(self.engine, texts, pairs, budget=self.manifest.text["budget"])
+            return {name: found[name] for name in self.engine.outputs}
         return self._outputs(self.tokenizer.encode_batch(texts, pairs, max_length=self.manifest.max_length))
 
     def _outputs(self, encodings: list[Encoding]) -> dict[str, np.ndarray]:

@@ -29,8 +29,9 @@ from kerastx_export.text_input import text_input
 TESTS = Path(__file__).resolve().parent.parent
 OPERATORS = {
     "Abs", "Add", "And", "Cast", "Concat", "ConstantOfShape", "CumSum", "Div", "Equal", "Gather", "GatherElements",
-    "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Not", "Or", "Pad",
-    "Range", "ReduceMax", "ReduceSum", "Reshape", "Shape", "Slice", "Squeeze", "Sub", "TopK", "Unsqueeze", "Where",
+    "Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or",
+    "Pad", "Range", "ReduceMax", "ReduceSum", "Reshape", "Shape", "Slice", "Squeeze", "Sub", "TopK", "Unsqueeze",
+    "Where",
 }  # fmt: skip
 LOOPING = OPERATORS | {"Loop"}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from generated_text import ideographs, syllable_words
 from small_classifier import LABELS
 
 from kerastx.checkpoint.store import Checkpoint, build_model
@@ -12,21 +12,6 @@ from kerastx.text.tokenizer import Tokenizer
 from kerastx_export.builder import TfliteBuilder
 from kerastx_export.recipes import RECIPES
 from kerastx_export.text_input import text_input
-
-SYLLABLES = [first + second + third for first in "bcdfglmnprst" for second in "aeiou" for third in ("", "n", "r", "th")]
-
-
-def words() -> list[str]:
-    """Return words that share beginnings and ends, small and large ones, of 1 to 3 syllables for the most part."""
-    random = np.random.default_rng(1)
-    made = ["".join(random.choice(SYLLABLES, random.choice(4, p=(0.1, 0.4, 0.4, 0.1)) + 1)) for _ in range(40_000)]
-    return [word.title() if random.random() < 0.3 else word for word in made]
-
-
-def ideographs() -> list[str]:
-    """Return texts of ideographs, more than a vocabulary takes, and of words."""
-    random = np.random.default_rng(2)
-    return ["".join(map(chr, 0x4E00 + (random.random(40) ** 2 * 8000).astype(int))) for _ in range(4000)] + words()
 
 
 def added_bytes(tokenizer: Tokenizer, folder) -> int:
@@ -48,7 +33,11 @@ def added_bytes(tokenizer: Tokenizer, folder) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("texts", "size", "lowercase", "most"),
-    [(words, 8000, False, 300_000), (ideographs, 8000, True, 300_000), (words, 30_522, True, 1_000_000)],
+    [
+        (syllable_words, 8000, False, 300_000),
+        (ideographs, 8000, True, 300_000),
+        (syllable_words, 30_522, True, 1_000_000),
+    ],
     ids=["cased", "chinese", "large"],
 )
 def test_what_a_tokenizer_adds_to_a_file(tmp_path, texts, size, lowercase, most):

@@ -10,6 +10,7 @@ import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
 from kerastx.runtime.engines import TOKENIZED, check_inputs
+from kerastx.runtime.results import BYTE_OUTPUTS, CUT
 
 # The signatures of a file that takes text too: the model, its tokenizer, which there may be for several sizes of text,
 # as tokenize and tokenize_short, and both in one.
@@ -32,15 +33,18 @@ class LitertEngine:
         try:
             interpreter = Interpreter(model_content=content, num_threads=threads)
             keys = list(interpreter.get_signature_list())
-            if len(keys) != 1 and IDS not in keys:
+            if len(keys) != 1 and not {IDS, TEXT} & set(keys):
                 raise ArtifactError(f"expected a TFLite graph with one signature, or one called {IDS}, found {keys}")
-            self._runner = interpreter.get_signature_runner(IDS if IDS in keys else keys[0])
+            answering = next((key for key in (IDS, TEXT) if key in keys), keys[0])
+            self._runner = interpreter.get_signature_runner(answering)
             tokenizers = [interpreter.get_signature_runner(key) for key in keys if key.split("_")[0] == TOKENIZE]
             self._texts: Any = interpreter.get_signature_runner(TEXT) if TEXT in keys else None
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
         self._lock = threading.Lock()
         inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
+        if answering == TEXT:  # no ids are taken, and what is said besides is for texts
+            inputs, outputs = {}, {name: outputs[name] for name in outputs if name not in (*BYTE_OUTPUTS, CUT)}
         self.inputs = {name: np.dtype(detail["dtype"]) for name, detail in inputs.items()}
         self.outputs = {name: np.dtype(detail["dtype"]) for name, detail in outputs.items()}
         sized = sorted(((_checked_budget(runner), runner) for runner in tokenizers), key=lambda one: one[0])

@@ -1,0 +1,42 @@
+"""Texts as bytes, run by the graph of a file that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from kerastx.runtime.engines import Engine
+from kerastx.text.well_formed import well_formed
+
+# Texts of similar length run together.
+ROWS = 16
+
+
+def run_texts(
+    engine: Engine, texts: Sequence[str], pairs: Sequence[str] | None = None, *, budget: int
+) -> dict[str, np.ndarray]:
+    """Return every output for each text, or pair, (N, ...); of each at most `budget` bytes are read.
+
+    Raises:
+        ValueError: there are not as many pairs as texts.
+    """
+    sides = [texts] if pairs is None else [texts, pairs]
+    if len({len(side) for side in sides}) > 1:
+        raise ValueError(f"pairs must be as many as texts, got {len(sides[1])} and {len(texts)}.")
+    contents = [[text.encode()[:budget].decode("utf-8", "ignore").encode() for text in well_formed(s)] for s in sides]
+    order = sorted(range(len(texts)), key=lambda row: max(len(side[row]) for side in contents))
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, len(order), ROWS):
+        rows = order[start : start + ROWS]
+        inputs = zip(engine.text_inputs, contents, strict=True)
+        outputs = engine.run_text({name: _rows([side[row] for row in rows]) for name, side in inputs})
+        for name, values in outputs.items():
+            found.setdefault(name, np.zeros((len(texts), *values.shape[1:]), values.dtype))[rows] = values
+    return found
+
+
+def _rows(contents: list[bytes]) -> np.ndarray:
+    """Return uint8 (N, longest), zeros behind each text."""
+    size = max(map(len, contents))
+    return np.frombuffer(b"".join(one.ljust(size, b"\0") for one in contents), np.uint8).reshape(len(contents), size)

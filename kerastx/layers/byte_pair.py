@@ -23,7 +23,7 @@ class BytePair(keras.layers.Layer):
     not saved: whoever has the tokenizer builds it anew.
 
     Args:
-        pages, classes, symbols, rows, check, ranks, merged, leading, trailing, has_prefix: see
+        pages, classes, symbols, rows, slots, firsts, merged, leading, trailing, has_prefix: see
             `kerastx.text.byte_pair_tables.BytePairTables`.
         max_tokens: M; further tokens are left out.
 
@@ -38,8 +38,8 @@ class BytePair(keras.layers.Layer):
         classes,
         symbols,
         rows,
-        check,
-        ranks,
+        slots,
+        firsts,
         merged,
         leading,
         trailing,
@@ -49,7 +49,7 @@ class BytePair(keras.layers.Layer):
     ):
         super().__init__(dtype="int32", trainable=False, **kwargs)
         self.tables = {"pages": pages, "classes": classes.reshape(-1), "symbols": symbols, "rows": rows}
-        self.tables |= {"check": check, "ranks": ranks, "merged": merged, "leading": leading, "trailing": trailing}
+        self.tables |= {"slots": slots, "firsts": firsts, "merged": merged, "leading": leading, "trailing": trailing}
         self.nothing = len(rows) - 1
         self.has_prefix = has_prefix
         self.max_tokens = max_tokens
@@ -127,14 +127,15 @@ class BytePair(keras.layers.Layer):
             second = pick(with_end(symbols, self.nothing), following)
             is_inside = pick(word_behind, following) == word
             entry = self._look_up("rows", symbols) + ops.where(is_inside, second, self.nothing)
-            is_pair = (self._look_up("check", entry) == symbols) & is_inside
-            rank = ops.where(is_pair, self._look_up("ranks", entry), _NO_RANK)
+            number = self._look_up("slots", entry)
+            is_pair = (self._look_up("firsts", number) == symbols) & is_inside
+            rank = ops.where(is_pair, number, _NO_RANK)
             lowest = _lowest(rank, word)
             merges = ops.cast(is_pair & (rank == lowest), "int32")
             # Of pairs that share a token, a a a a, the first goes first.
             merges = merges * (1 - pick(with_end(merges, 0, 1), ops.where(preceding < 0, size, preceding)))
             gone = pick(with_end(merges, 0), ops.where(preceding < 0, size, preceding))
-            symbols = ops.where(merges > 0, self._look_up("merged", entry), symbols)
+            symbols = ops.where(merges > 0, self._look_up("merged", number), symbols)
             symbols = ops.where(gone > 0, self.nothing, symbols)
             beyond = pick(with_end(following, size), following)
             next_following = ops.where(merges > 0, beyond, following)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from kerastx.text.unicode_units import CODE_POINTS, PAGE
 OTHER, LETTER, NUMBER, BLANK = range(4)
 # Each character class is known by what it goes on with, in the pattern of GPT-2 (Radford et al., 2019).
 _KEPT_WITH = {LETTER: "a", NUMBER: "1", OTHER: "!"}
-NO_RANK = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +28,9 @@ class BytePairTables:
     Attributes:
         pages: (4352,), classes: (P, 256): the class of a code point c is classes[pages[c // 256], c % 256].
         symbols: (256,), the token of each byte.
-        rows: (V + 1,), check, ranks, merged: (S,): the pair of tokens a, b becomes the token merged[i], as the merge
-            number ranks[i], if check[i] == a, with i = rows[a] + b. The token V stands for no token: it merges with
-            none.
+        rows: (V + 1,), slots: (S,), firsts, merged: (M + 1,), of M merges: the pair of tokens a, b becomes the token
+            merged[m], as the merge m of 1 to M, if firsts[m] == a, with m = slots[rows[a] + b]. The token V stands for
+            no token: it merges with none.
         leading, trailing: (V,), blanks at both ends of a token, which its offsets leave out.
         has_prefix: a blank is put before a text that does not begin with one.
     """
@@ -40,8 +39,8 @@ class BytePairTables:
     classes: np.ndarray
     symbols: np.ndarray
     rows: np.ndarray
-    check: np.ndarray
-    ranks: np.ndarray
+    slots: np.ndarray
+    firsts: np.ndarray
     merged: np.ndarray
     leading: np.ndarray
     trailing: np.ndarray
@@ -101,11 +100,11 @@ def _blanks_at_ends(tokenizer: Tokenizer, size: int) -> np.ndarray:
     return np.array([[len(token) - len(strip(token, blank)) for token in tokens] for strip in (str.lstrip, str.rstrip)])
 
 
-def _pair_tables(pairs: Iterable[tuple[int, int, int]], size: int) -> dict[str, np.ndarray]:
-    """Lay the rows of the sparse table (a, b) -> (rank, token) over each other, where they do not meet."""
-    rows: dict[int, dict[int, tuple[int, int]]] = {}
-    for rank, (first, second, token) in enumerate(pairs):
-        rows.setdefault(first, {})[second] = (rank, token)
+def _pair_tables(merges: Sequence[tuple[int, int, int]], size: int) -> dict[str, np.ndarray]:
+    """Lay the rows of the sparse table (a, b) -> merge over each other, where they do not meet."""
+    rows: dict[int, dict[int, int]] = {}
+    for number, (first, second, _) in enumerate(merges, 1):
+        rows.setdefault(first, {})[second] = number
     used = bytearray(2 * size + 2)
     begins = np.zeros(size + 1, np.int32)
     lowest: dict[int, int] = {}  # by the number of entries: below it a row was tried in vain
@@ -124,13 +123,12 @@ def _pair_tables(pairs: Iterable[tuple[int, int, int]], size: int) -> dict[str, 
         begins[first] = place - columns[0]
         for column in columns:
             used[begins[first] + column] = 1
-    length = int(begins.max()) + size + 1
-    check, ranks, merged = np.full(length, -1, np.int32), np.full(length, NO_RANK, np.int32), np.zeros(length, np.int32)
+    slots = np.zeros(int(begins.max()) + size + 1, np.int32)
     for first, row in rows.items():
-        for second, (rank, token) in row.items():
-            place = begins[first] + second
-            check[place], ranks[place], merged[place] = first, rank, token
-    return {"rows": begins, "check": check, "ranks": ranks, "merged": merged}
+        slots[begins[first] + np.array(list(row))] = list(row.values())
+    # The merge 0 is none: no token comes first in it.
+    firsts, merged = np.array([(size + 1, 0), *((first, token) for first, _, token in merges)]).T
+    return {"rows": small(begins), "slots": small(slots), "firsts": small(firsts), "merged": small(merged)}
 
 
 @functools.cache

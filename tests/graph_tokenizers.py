@@ -58,16 +58,18 @@ def graph_tokenizer(kind: str, *, pair: bool = False, max_length: int = MAX_LENG
     text = text_input(checkpoint, budget=BUDGET)
     with tempfile.TemporaryDirectory() as folder:
         engine = LitertEngine(convert_tokenizer(text, Path(folder) / "tokenizer"))
-    return GraphTokenizer(manifest_of(tokenizer, text_entry(text, tokenizer), max_length), engine)
+    return GraphTokenizer(manifest_of(tokenizer, text_entry(text, tokenizer), max_length, pair=pair), engine)
 
 
-def manifest_of(tokenizer: Tokenizer, entry: dict, max_length: int = MAX_LENGTH) -> Manifest:
+def manifest_of(tokenizer: Tokenizer, entry: dict, max_length: int = MAX_LENGTH, *, pair: bool = False) -> Manifest:
     """Return the manifest of a file with this entry for text."""
     return Manifest(
         task="classification",
         labels=(),
         tokenizer=tokenizer.to_json(),
         max_length=max_length,
+        pair=pair,
+        model={"vocabulary_size": tokenizer.vocabulary_size},
         recipe="fp32",
         signature={},
         text=entry,

@@ -35,12 +35,19 @@ def _median_ms(session: Session, length: int) -> float:
 
 def median_ms(run: Callable[[], object]) -> float:
     """Return the median CPU milliseconds of a run, after the first ones, by the thread that calls it."""
+    return medians_ms(run)[0]
+
+
+def medians_ms(*runs: Callable[[], object]) -> tuple[float, ...]:
+    """Return the median of each of several runs, which take turns; see `median_ms`."""
     for _ in range(3):  # the first runs allocate
-        run()
-    times: list[float] = []
+        for run in runs:
+            run()
+    times: list[list[float]] = [[] for _ in runs]
     end = time.perf_counter() + _SECONDS
-    while len(times) < 3 or (len(times) < _REPEATS and time.perf_counter() < end):
-        start = time.thread_time()
-        run()
-        times.append((time.thread_time() - start) * 1000)
-    return statistics.median(times)
+    while len(times[0]) < 3 or (len(times[0]) < _REPEATS and time.perf_counter() < end):
+        for run, found in zip(runs, times, strict=True):
+            start = time.thread_time()
+            run()
+            found.append((time.thread_time() - start) * 1000)
+    return tuple(map(statistics.median, times))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from kerastx_export.text_input import TEXT_INPUTS, TextInput
 
 RANDOM_TEXTS = 300
 ANSWERED_TEXTS = 24
+ROWS = 32
 TOLERANCE = 1e-4
 
 
@@ -30,11 +32,13 @@ def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None
     Every tokenizer that the file has is compared on odd texts, on random ones of all of Unicode, and on strings of
     pieces of the vocabulary.
     """
-    texts = [*ODD_TEXTS, *random_texts(checkpoint)]
+    texts = [*ODD_TEXTS, "a\0b the\0caf\xe9", *random_texts(checkpoint)]
     for budget, tokenize in file_tokenizers(path, text).items():
         # The shorter budget is for short texts: of the others as many characters as fit.
         begun = _beginnings(texts, budget) if budget < text.budget else []
         _check(tokenize, budget, [*_that_fit(texts, budget), *begun], checkpoint)
+    if path.suffix == ".onnx":
+        _check_together(tokenize, _that_fit(texts, text.budget), checkpoint)
 
 
 def _that_fit(texts: list[str], budget: int) -> list[str]:
@@ -47,20 +51,40 @@ def _beginnings(texts: list[str], budget: int) -> list[str]:
 
 
 def _check(tokenize: Tokenize, budget: int, texts: list[str], checkpoint: Checkpoint) -> None:
-    pairs = [*texts[7:], *texts[:7]] if checkpoint.pair else None
-    expected = checkpoint.tokenizer.encode_batch(texts, pairs, max_length=checkpoint.max_length)
+    """Compare texts one by one."""
+    sides = _sides(texts, checkpoint)
+    expected = checkpoint.tokenizer.encode_batch(*sides, max_length=checkpoint.max_length)
+    whole = checkpoint.tokenizer.encode_batch(*sides)
     for row, encoding in enumerate(expected):
-        given = [texts[row]] if pairs is None else [texts[row], pairs[row]]
-        found = tokenize(**{name: as_bytes(one, budget) for name, one in zip(TEXT_INPUTS, given, strict=False)})
-        count = int(found["lengths"][0, 0])
-        sides = {name: (found[name][0, :count], getattr(encoding, name)) for name in ("token_ids", "segment_ids")}
-        sides["bytes"] = (
-            np.stack([found["begins"], found["ends"]], axis=2)[0, :count],
-            byte_offsets(checkpoint, given, encoding),
-        )
-        for name, (got, wanted) in sides.items():
-            if got.tolist() != wanted.tolist():
-                raise ExportError(f"the tokenizer in the file has other {name} than the tokenizer for {given!r}")
+        given = [side[row] for side in sides]
+        found = tokenize(**{name: as_bytes([one], budget) for name, one in zip(TEXT_INPUTS, given, strict=False)})
+        padding = np.zeros((found["begins"].shape[1] - len(encoding), 2), int)
+        wanted = checkpoint.tokenizer.pad([encoding], length=len(encoding) + len(padding)) if len(padding) >= 0 else {}
+        wanted["bytes"] = np.concatenate([byte_offsets(checkpoint, given, encoding), padding])[None]
+        wanted["is_cut"] = np.array([[len(whole[row]) > checkpoint.max_length]])
+        _compare({**found, "bytes": np.stack([found["begins"], found["ends"]], axis=2)}, wanted, given)
+
+
+def _check_together(tokenize: Tokenize, texts: list[str], checkpoint: Checkpoint) -> None:
+    """Compare texts of different lengths, as many at once as a server may run."""
+    sides = _sides(texts, checkpoint)
+    for start in range(0, len(texts), ROWS):
+        given = [side[start : start + ROWS] for side in sides]
+        found = tokenize(**{name: as_bytes(rows) for name, rows in zip(TEXT_INPUTS, given, strict=False)})
+        encodings = checkpoint.tokenizer.encode_batch(*given, max_length=checkpoint.max_length)
+        _compare(found, checkpoint.tokenizer.pad(encodings), given)
+
+
+def _sides(texts: list[str], checkpoint: Checkpoint) -> list[list[str]]:
+    return [texts, [*texts[7:], *texts[:7]]] if checkpoint.pair else [texts]
+
+
+def _compare(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], given: list[Any]) -> None:
+    for name, values in wanted.items():
+        if found[name].tolist() != values.tolist():
+            raise ExportError(
+                f"the tokenizer in the file has other {name} than the tokenizer for {given!r}; export with --input ids"
+            )
 
 
 def check_answers(session: Session, ids: Engine, checkpoint: Checkpoint, comparison: Comparison) -> None:
@@ -103,12 +127,11 @@ def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -
     return found
 
 
-def as_bytes(text: str, budget: int) -> np.ndarray:
-    """Return uint8 (1, budget), zeros behind the text."""
-    row = np.zeros((1, budget), np.uint8)
-    content = text.encode()
-    row[0, : len(content)] = np.frombuffer(content, np.uint8)
-    return row
+def as_bytes(texts: list[str], size: int | None = None) -> np.ndarray:
+    """Return uint8 (N, size), zeros behind each text; by default as long as the longest."""
+    contents = [text.encode() for text in texts]
+    size = max(1, *map(len, contents)) if size is None else size
+    return np.frombuffer(b"".join(one.ljust(size, b"\0") for one in contents), np.uint8).reshape(len(texts), size)
 
 
 def random_texts(checkpoint: Checkpoint) -> list[str]:

@@ -14,10 +14,11 @@ from kerastx.layers.assemble_tokens import AssembleTokens
 from kerastx.layers.byte_pair import BytePair
 from kerastx.layers.utf8 import cut_bytes
 from kerastx.layers.wordpiece import WordPiece
+from kerastx.runtime.text_entries import SMALLEST_BUDGET
 from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.graph_tables import WordPieceTables
 
-BYTES_PER_TOKEN, SMALLEST_BUDGET = 6, 512
+BYTES_PER_TOKEN, DEFAULT_BUDGET = 6, 512
 # A graph of the whole budget costs a short text as much as a long one; a second one takes those of up to 16 tokens.
 SHORT_BUDGET = 16 * BYTES_PER_TOKEN
 TEXT_INPUTS = ("text", "pair")
@@ -74,10 +75,11 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
         ExportError: the tokenizer is another one.
     """
     tokenizer, max_length = checkpoint.tokenizer, checkpoint.max_length
-    size = max(SMALLEST_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
-    if size < max_length:
+    size = max(DEFAULT_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
+    least = max(max_length, SMALLEST_BUDGET)
+    if size < least:
         raise ValueError(
-            f"a text of {size} bytes cannot fill the {max_length} tokens of this model: expected at least {max_length}"
+            f"a text of {size} bytes cannot fill the {max_length} tokens of this model: expected at least {least}"
         )
     # The longer of two texts is cut, so that all tokens of both have to be known.
     most = size if checkpoint.pair else max_length
@@ -92,7 +94,10 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
     except DataError as error:
         raise ExportError(f"text cannot be the input of this model: {error}; export with --input ids") from error
     slots = tokenizer.template.slots(is_pair=checkpoint.pair)
-    assemble = AssembleTokens(slots=slots, max_length=max_length, pad_id=tokenizer.pad_id, name="assemble_tokens")
+    try:
+        assemble = AssembleTokens(slots=slots, max_length=max_length, pad_id=tokenizer.pad_id, name="assemble_tokens")
+    except ValueError as error:
+        raise ExportError(f"text cannot be the input of this model: {error}; export with --input ids") from error
 
     def function(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in assemble(*map(tokens, texts)).items()}

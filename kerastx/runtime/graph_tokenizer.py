@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from kerastx.artifact import Manifest
 from kerastx.errors import ArtifactError
 from kerastx.runtime.engines import Tokenizing
+from kerastx.runtime.text_entries import checked_text_entry
 from kerastx.text.encoding import Reading, TextEncoder
 from kerastx.text.template import Slot, Template
 from kerastx.text.well_formed import well_formed
-from kerastx.text.word_breaks import WORD_BREAKS, last_break
+from kerastx.text.word_breaks import last_break
 
-_ENTRIES = ("inputs", "budget", "kind", "single", "pair", "pad_id", "sep_id")
 # Byte-level BPE puts a blank before a text that begins with none, and the graph does not see zeros at the end of one:
 # a line's end in front of a later piece, and a letter behind the zeros, are words of their own and keep both away.
 _FRONT, _END = b"\n", b"a"
@@ -49,9 +49,7 @@ class GraphTokenizer(TextEncoder):
     """
 
     def __init__(self, manifest: Manifest, engine: Tokenizing):
-        text = manifest.text
-        if problem := _problem(text, engine):
-            raise ArtifactError(f"its manifest has a wrong entry: text {problem}")
+        text = checked_text_entry(manifest, engine)
         self.template = Template(
             tuple(Slot(*slot) for slot in text["single"]), tuple(Slot(*slot) for slot in text["pair"])
         )
@@ -195,35 +193,3 @@ def _reading(content: bytes, parts: list[_Tokens], more: int) -> Reading:
         np.cumsum(is_first, out=characters[1:])
         offsets = characters.take(offsets, mode="clip")
     return Reading(tokens.token_ids, offsets, len(tokens.token_ids) + more)
-
-
-def _problem(text: dict[str, Any], engine: Tokenizing) -> str:
-    """Return what is wrong with the manifest's entry for a graph that takes text, or nothing."""
-    if sorted(text) != sorted(_ENTRIES):
-        return f"has {', '.join(sorted(text))}; expected {', '.join(_ENTRIES)}: export the file again"
-    if tuple(engine.text_inputs) != tuple(text["inputs"] if isinstance(text["inputs"], list) else ()):
-        return f"promises the inputs {text['inputs']}, the graph has {list(engine.text_inputs)}"
-    if type(text["budget"]) is not int or text["budget"] != engine.budgets[-1]:
-        return f"promises {text['budget']} bytes, the graph takes {engine.budgets[-1]}"
-    if not isinstance(text["kind"], str) or text["kind"] not in WORD_BREAKS:
-        return f"has the kind {text['kind']!r}; expected one of {', '.join(WORD_BREAKS)}"
-    for name in ("pad_id", "sep_id"):
-        if not _is_id(text[name]):
-            return f"has the {name} {text[name]!r}, which is no id"
-    for name, texts in (("single", [0]), ("pair", [0, 1])):
-        slots = text[name]
-        if not isinstance(slots, list) or not all(_is_slot(slot) for slot in slots):
-            return f"has a template {name} that is not a list of [text, token id, segment id]"
-        if [slot[0] for slot in slots if slot[0] is not None] != texts:
-            return f"has a template {name} without the texts {texts}"
-    return ""
-
-
-def _is_slot(slot: Any) -> bool:
-    if not isinstance(slot, list) or len(slot) != 3:
-        return False
-    return (slot[0] is None or type(slot[0]) is int) and all(map(_is_id, slot[1:]))
-
-
-def _is_id(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**31

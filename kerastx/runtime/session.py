@@ -15,6 +15,7 @@ from kerastx.runtime.engines import Engine, Tokenizing, open_engine
 from kerastx.runtime.entities import Entity, TaggedUnits, entities_in, tag_units
 from kerastx.runtime.graph_tokenizer import GraphTokenizer
 from kerastx.runtime.results import LABEL_TASKS, OUTPUTS, WINDOWED_TASKS, Result, answers
+from kerastx.runtime.text_entries import checked_text_entry
 from kerastx.runtime.text_runs import run_texts
 from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
 from kerastx.text.encoding import Encoding, TextEncoder
@@ -56,6 +57,8 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
 
 def _tokenizer(manifest: Manifest, engine: Engine) -> TextEncoder:
     """Return the tokenizer in the graph, or the library's where there is none."""
+    if manifest.text or engine.text_inputs:
+        checked_text_entry(manifest, engine)
     if manifest.text and isinstance(engine, Tokenizing):
         return GraphTokenizer(manifest, engine)
     try:
@@ -140,7 +143,8 @@ class Session:
     def __call__(self, texts, pairs=None):
         """Return the answer to a text, or to each of several.
 
-        Texts longer than `manifest.max_length` tokens are cut.
+        Texts longer than `manifest.max_length` tokens are cut; by a file that takes no ids those too that are longer
+        than `manifest.text["budget"]` bytes.
 
         Args:
             texts: a string, or several.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerastx.runtime.engines import Engine
+from kerastx.runtime.results import CUT
 from kerastx.text.well_formed import well_formed
 
 # Texts of similar length run together.
@@ -16,7 +17,13 @@ ROWS = 16
 def run_texts(
     engine: Engine, texts: Sequence[str], pairs: Sequence[str] | None = None, *, budget: int
 ) -> dict[str, np.ndarray]:
-    """Return every output for each text, or pair, (N, ...); of each at most `budget` bytes are read.
+    """Return every output for each text, or pair, (N, ...); of each at most `budget` bytes are read, and CUT says so.
+
+    Args:
+        engine: of a file that takes texts.
+        texts: at least one.
+        pairs: the second text of each.
+        budget: of the file.
 
     Raises:
         ValueError: there are not as many pairs as texts.
@@ -24,7 +31,8 @@ def run_texts(
     sides = [texts] if pairs is None else [texts, pairs]
     if len({len(side) for side in sides}) > 1:
         raise ValueError(f"pairs must be as many as texts, got {len(sides[1])} and {len(texts)}.")
-    contents = [[text.encode()[:budget].decode("utf-8", "ignore").encode() for text in well_formed(s)] for s in sides]
+    whole = [[text.encode() for text in well_formed(side)] for side in sides]
+    contents = [[content[:budget].decode("utf-8", "ignore").encode() for content in side] for side in whole]
     order = sorted(range(len(texts)), key=lambda row: max(len(side[row]) for side in contents))
     found: dict[str, np.ndarray] = {}
     for start in range(0, len(order), ROWS):
@@ -33,6 +41,8 @@ def run_texts(
         outputs = engine.run_text({name: _rows([side[row] for row in rows]) for name, side in inputs})
         for name, values in outputs.items():
             found.setdefault(name, np.zeros((len(texts), *values.shape[1:]), values.dtype))[rows] = values
+    for side in whole:
+        found[CUT] |= np.array([[len(content) > budget] for content in side])
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import pre_tokenizers
 
 from kerastx.errors import DataError
-from kerastx.text.graph_tables import small
+from kerastx.text.graph_tables import check_added_tokens, small
 from kerastx.text.tokenizer import Tokenizer
 from kerastx.text.unicode_units import CODE_POINTS, PAGE
 
@@ -66,7 +66,7 @@ class BytePairTables:
             raise DataError("expected each token of a byte-level BPE tokenizer to be made by one merge, got several")
         size = tokenizer.vocabulary_size
         pages, classes = _class_tables()
-        trims = content["post_processor"].get("trim_offsets", False) if content["post_processor"] else False
+        trims = _trims(content)
         blanks = _blanks_at_ends(tokenizer, size) if trims else np.zeros((2, size), np.int32)
         return cls(
             pages=pages,
@@ -85,6 +85,18 @@ def _check(content: dict[str, Any]) -> None:
         raise DataError(f"expected a byte-level BPE tokenizer with the pattern of GPT-2 and no normalizer, got {kinds}")
     if content["model"].get("ignore_merges"):
         raise DataError("expected a byte-level BPE tokenizer that merges, got one that looks whole words up first")
+    check_added_tokens(content)
+
+
+def _trims(content: dict[str, Any]) -> bool:
+    """Return whether the blanks at the ends of a token are left out of its offsets."""
+    whole = content["post_processor"] or {}
+    steps = [whole, *whole.get("processors", [])]
+    trimming = [step for step in steps if step.get("trim_offsets")]
+    prefix = content["pre_tokenizer"]["add_prefix_space"]
+    if any(step.get("add_prefix_space", prefix) != prefix for step in trimming):
+        raise DataError("expected a byte-level BPE tokenizer that trims offsets as it cuts, got add_prefix_space twice")
+    return bool(trimming)
 
 
 def _byte_characters() -> list[str]:

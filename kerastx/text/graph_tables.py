@@ -87,7 +87,17 @@ def _bert_model(tokenizer: Tokenizer) -> dict:
     kinds = [(content[part] or {}).get("type") for part in ("model", "normalizer", "pre_tokenizer")]
     if kinds != ["WordPiece", "BertNormalizer", "BertPreTokenizer"]:
         raise DataError(f"expected a WordPiece tokenizer with BERT's normalizer and pre-tokenizer, got {kinds}")
+    if not content["normalizer"].get("clean_text", True):
+        raise DataError("expected a WordPiece tokenizer that removes control characters, got one that keeps them")
+    check_added_tokens(content)
     return content["model"]
+
+
+def check_added_tokens(content: dict) -> None:
+    """Raise DataError for tokens that are looked for in texts before these are cut into words."""
+    added = [token["content"] for token in content["added_tokens"] if not token["special"]]
+    if added:
+        raise DataError(f"expected a tokenizer without added words, got {', '.join(map(repr, added[:3]))}")
 
 
 def _words(vocabulary: dict[str, int], characters: np.ndarray) -> tuple[list[tuple[int, list[int], int]], list[int]]:

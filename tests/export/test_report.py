@@ -62,6 +62,7 @@ def test_json_holds_every_number():
         "parameters": 1_234_567,
         "recipe": {"name": "dynamic_wi8_afp32", "note": note, "tolerance": None},
         "compared_on": "400 labelled rows",
+        "no_text": "",
         "versions": {"kerastx": "0.1.0", "keras": "3.15.0"},
         "hardware": "a CPU, 2 cores",
         "seconds": 12.3,
@@ -224,6 +225,7 @@ TEXT_COST = TextCost(
     short_budget=96,
     short_tokenize_ms=0.06,
     short_ids_ms=0.24,
+    short_text_ms=0.30,
     tables_bytes=870_000,
     peak_memory_bytes={"ids": 20_100_000, "tokenize": 3_000_000},
 )
@@ -260,7 +262,7 @@ def test_json_holds_what_text_costs():
         "budget": 768,
         "tokenize_ms": 0.25,
         "share_of_latency": {"12": 0.2, "128": 0.0238},
-        "short_text": {"budget": 96, "tokens": 16, "ids_ms": 0.24, "tokenize_ms": 0.06, "ratio": 1.25},
+        "short_text": {"budget": 96, "tokens": 16, "ids_ms": 0.24, "tokenize_ms": 0.06, "text_ms": 0.3, "ratio": 1.25},
         "tables_bytes": 870_000,
         "peak_memory_bytes": {"ids": 20_100_000, "tokenize": 3_000_000},
     }

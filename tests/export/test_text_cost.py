@@ -18,6 +18,7 @@ def test_what_is_measured_on_a_file(tmp_path, kind, size, short):
     assert 0 < cost.tokenize_ms < 50
     assert 0 < cost.short_ids_ms < 50
     assert cost.short_tokenize_ms > 0
+    assert cost.short_ratio > 0
     assert cost.tables_bytes == text_input(checkpoint).size_bytes
     signatures = ["ids", "tokenize", "tokenize_short", "text"] if short else ["ids", "tokenize", "text"]
     assert list(cost.peak_memory_bytes) == (signatures if kind == "tflite" else ["text"])

@@ -68,7 +68,7 @@ def exported(request, tmp_path_factory):
 def inputs_of(runner, texts):
     details = runner.get_input_details()
     size = next(iter(details.values()))["shape"][1]
-    return {name: text_check.as_bytes(text, size) for name, text in zip(("text", "pair"), texts, strict=False)}
+    return {name: text_check.as_bytes([text], size) for name, text in zip(("text", "pair"), texts, strict=False)}
 
 
 def given(checkpoint, budget=512):

@@ -11,7 +11,9 @@ from small_classifier import small_classifier
 from text_backends import VARIED, unigram_backend
 
 from kerastx.errors import ExportError
+from kerastx.runtime.results import CUT
 from kerastx.runtime.session import load
+from kerastx.runtime.text_runs import run_texts
 from kerastx.text.tokenizer import Tokenizer
 from kerastx_export import text_check
 from kerastx_export.export import export_checkpoint
@@ -51,6 +53,8 @@ def test_a_longer_text_is_cut_at_a_character(files, kind):
     text = "a " * (budget // 2 - 1) + "é and more"
     kept = text.encode()[:budget].decode("utf-8", "ignore")
     np.testing.assert_array_equal(only.predict([text])["logits"], only.predict([kept])["logits"])
+    found = run_texts(only.engine, ["a", text, kept[: budget // 2], " " * budget + "a"], budget=budget)
+    assert found[CUT][:, 0].tolist() == [False, True, True, True]
 
 
 def test_a_tflite_of_text_has_no_signature_for_ids(files):
@@ -85,6 +89,12 @@ def test_a_tokenizer_without_tensor_operations_leaves_files_of_ids_that_say_so(t
     why = "The files take ids only: expected a WordPiece tokenizer with BERT's normalizer and pre-tokenizer"
     assert why in report.summary()
     assert why in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_a_length_without_room_for_a_token_leaves_files_of_ids(tmp_path):
+    short = dataclasses.replace(small_classifier(), pair=True, max_length=3)
+    report = export_checkpoint(short, tmp_path, recipe="fp32", formats=("onnx",))
+    assert "The files take ids only: max_length must leave room for a token" in report.summary()
 
 
 def test_what_is_refused(tmp_path):

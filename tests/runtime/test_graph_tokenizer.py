@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -205,12 +206,14 @@ SLOTS = [[None, 2, 0], [0, 0, 0], [None, 3, 0]]
         ({"inputs": ["text", "pair"]}, r"promises the inputs \['text', 'pair'\], the graph has \['text'\]"),
         ({"inputs": 5}, "promises the inputs 5, the graph has"),
         ({"budget": BUDGET + 1}, f"promises {BUDGET + 1} bytes, the graph takes {BUDGET}"),
-        ({"budget": float(BUDGET)}, f"promises {BUDGET}.0 bytes, the graph takes {BUDGET}"),
+        ({"budget": float(BUDGET)}, f"has the budget {BUDGET}.0; expected at least 8 bytes"),
+        ({"budget": 7}, "has the budget 7; expected at least 8 bytes"),
         ({"kind": ["wordpiece"]}, "has the kind .*; expected one of wordpiece, wordpiece_ideographs, byte_pair"),
         ({"kind": "unigram"}, "has the kind 'unigram'; expected one of"),
         ({"pad_id": -1}, "has the pad_id -1, which is no id"),
         ({"sep_id": "3"}, "has the sep_id '3', which is no id"),
         ({"pad_id": True}, "has the pad_id True, which is no id"),
+        ({"sep_id": 100_000}, "has the sep_id 100000, which is no id"),
         ({"single": None}, "has a template single that is not a list of"),
         ({"single": [*SLOTS, [None, 2**31, 0]]}, "has a template single that is not a list of"),
         ({"single": [*SLOTS, [0.0, 2, 0]]}, "has a template single that is not a list of"),
@@ -223,6 +226,20 @@ def test_a_manifest_that_is_wrong_is_refused(changes, reason):
     with pytest.raises(ArtifactError, match=f"its manifest has a wrong entry: text {reason}") as caught:
         GraphTokenizer(manifest(**changes), graph_tokenizer("wordpiece")._engine)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"pair": True}, r"has the inputs \['text'\], and the file is for pairs"),
+        ({"max_length": 1000}, f"is of a graph of {MAX_LENGTH} tokens, the file says 1000"),
+        ({"text": {}}, "has nothing; expected inputs"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_the_graph_is_refused(changes, reason):
+    wrong = dataclasses.replace(manifest(), **changes)
+    with pytest.raises(ArtifactError, match=f"its manifest has a wrong entry: text {reason}"):
+        GraphTokenizer(wrong, graph_tokenizer("wordpiece")._engine)
 
 
 @pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"model": {"vocab": {"a": []}}, "added_tokens": []}'])

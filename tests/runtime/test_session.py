@@ -126,6 +126,7 @@ def test_padding_changes_nothing(session, kind):
 class CountingEngine:
     """Answers the number of real tokens of a row, and remembers the sizes of its steps."""
 
+    inputs = {"padding_mask": np.dtype("bool")}
     outputs = {"probabilities": np.dtype("float32")}
 
     def __init__(self):
@@ -181,7 +182,6 @@ def test_an_engine_may_use_several_threads(exported, kind):
         ({"task": "ranking"}, "holds a ranking model; this kerastx runs classification"),
         ({"labels": ("good", "bad")}, "there are 2 labels and logits of the shape"),
         ({"labels": ("good", "bad", "good")}, "two labels have the same name"),
-        ({"tokenizer": "{}"}, "expected the JSON of a tokenizer"),
         ({"task": "regression"}, "the graph answers .*; expected score of the task regression"),
         ({"task": "embedding"}, "the graph answers .*; expected vector of the task embedding"),
     ],
@@ -250,3 +250,22 @@ def test_a_missing_engine_names_the_command_that_installs_it(exported, monkeypat
         monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingExtraError, match=rf"{module} is needed .* run: pip install 'kerastx\[{extra}\]'"):
         load(path)
+
+
+def test_what_a_manifest_says_of_texts_is_checked_in_both_formats(engine_format, resealed, exported):
+    entry = load(exported(engine_format)).manifest.text
+    for wrong, reason in (
+        ({}, "has nothing; expected inputs"),
+        ({**entry, "budget": "512"}, "has the budget '512'"),
+        ({**entry, "inputs": []}, r"promises the inputs \[\], the graph has \['text'\]"),
+        ({**entry, "inputs": ["text", "pair"]}, r"promises the inputs \['text', 'pair'\]"),
+    ):
+        with pytest.raises(ArtifactError, match=f"its manifest has a wrong entry: text {reason}"):
+            load(resealed(engine_format, text=wrong))
+    with pytest.raises(ArtifactError, match="and the file is for pairs"):
+        load(resealed(engine_format, pair=True))
+
+
+def test_a_tokenizer_that_the_library_cannot_read_is_refused(resealed):
+    with pytest.raises(ArtifactError, match="expected the JSON of a tokenizer"):
+        load(resealed("onnx", tokenizer="{}"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_backends import byte_bpe_backend, wordpiece_backend
+from tokenizers import normalizers, processors
 
 from kerastx.errors import DataError
+from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.double_array import DEAD, DoubleArray
 from kerastx.text.graph_tables import OTHER, WordPieceTables
 from kerastx.text.tokenizer import Tokenizer
@@ -103,3 +106,46 @@ def test_every_code_point_has_its_units():
 def test_another_kind_of_tokenizer():
     with pytest.raises(DataError, match="expected a WordPiece tokenizer with BERT's normalizer"):
         WordPieceTables.of(Tokenizer(byte_bpe_backend()))
+
+
+def added_words(backend):
+    backend.add_tokens(["covid-19"])
+    return backend
+
+
+def unclean(backend):
+    backend.normalizer = normalizers.BertNormalizer(clean_text=False)
+    return backend
+
+
+@pytest.mark.parametrize(
+    ("backend", "tables", "reason"),
+    [
+        (lambda: added_words(wordpiece_backend()), WordPieceTables, "without added words, got 'covid-19'"),
+        (lambda: added_words(byte_bpe_backend()), BytePairTables, "without added words, got 'covid-19'"),
+        (lambda: unclean(wordpiece_backend()), WordPieceTables, "that removes control characters"),
+    ],
+)
+def test_what_the_graph_would_read_otherwise_is_refused(backend, tables, reason):
+    with pytest.raises(DataError, match=f"expected a .*tokenizer .*{reason}"):
+        tables.of(Tokenizer(backend()))
+
+
+def test_offsets_are_trimmed_wherever_the_post_processor_says_so():
+    backend = byte_bpe_backend()
+    template = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    for trims in (True, False):
+        backend.post_processor = processors.Sequence(
+            [processors.ByteLevel(add_prefix_space=False, trim_offsets=trims), template]
+        )
+        tables = BytePairTables.of(Tokenizer(tokenizers.Tokenizer.from_str(backend.to_str())))
+        assert tables.leading.any() == trims
+
+
+def test_two_answers_about_the_prefix_are_refused():
+    backend = byte_bpe_backend()
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=True)
+    with pytest.raises(DataError, match="that trims offsets as it cuts, got add_prefix_space twice"):
+        BytePairTables.of(Tokenizer(backend))

@@ -50,10 +50,12 @@ class Tokenizing(Protocol):
 
     Attributes:
         budgets: bytes of a text that it takes; the smallest is the fastest.
+        max_tokens: that it answers, special ones included.
         text_inputs: "text", or "text" and "pair".
     """
 
     budgets: tuple[int, ...]
+    max_tokens: int
     text_inputs: tuple[str, ...]
 
     def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ class LitertEngine:
 
     Attributes:
         budgets: bytes of a text that its tokenizers take, the smallest first; none where it has no tokenizer.
+        max_tokens: that they answer.
         text_inputs: the names of the texts that they take, in order.
     """
 
@@ -47,10 +48,12 @@ class LitertEngine:
             inputs, outputs = {}, {name: outputs[name] for name in outputs if name not in (*BYTE_OUTPUTS, CUT)}
         self.inputs = {name: np.dtype(detail["dtype"]) for name, detail in inputs.items()}
         self.outputs = {name: np.dtype(detail["dtype"]) for name, detail in outputs.items()}
-        sized = sorted(((_checked_budget(runner), runner) for runner in tokenizers), key=lambda one: one[0])
-        self.budgets = tuple(budget for budget, _ in sized)
+        sized = sorted(((_tokenizer_sizes(runner), runner) for runner in tokenizers), key=lambda one: one[0])
+        if len({(names, most) for (_, names, most), _ in sized}) > 1:
+            raise ArtifactError("expected tokenizers of the same texts and tokens in the graph, found different ones")
+        self.budgets = tuple(budget for (budget, _, _), _ in sized)
         self._tokenizers = [runner for _, runner in sized]
-        self.text_inputs = tuple(sorted(self._tokenizers[0].get_input_details(), reverse=True)) if sized else ()
+        _, self.text_inputs, self.max_tokens = sized[0][0] if sized else (0, (), 0)
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by its name; see `Engine`."""
@@ -87,13 +90,18 @@ class LitertEngine:
             return self._tokenizers[place](**rows)
 
 
-def _checked_budget(runner: Any) -> int:
-    """Return the bytes of a text that a tokenizer takes; ArtifactError where it is none of ours."""
-    inputs, outputs = runner.get_input_details(), runner.get_output_details()
-    found = {name: np.dtype(detail["dtype"]).name for name, detail in outputs.items()}
-    shapes = {name: (np.dtype(detail["dtype"]).name, tuple(detail["shape"])) for name, detail in inputs.items()}
-    dtype, shape = next(iter(shapes.values()), ("none", ()))
-    is_text = sorted(shapes) in (["text"], ["pair", "text"]) and len(set(shapes.values())) == 1
-    if not is_text or dtype != "uint8" or len(shape) != 2 or shape[0] != 1 or found != TOKENIZED:
-        raise ArtifactError(f"expected a tokenizer of bytes in the graph, found one of {shapes} that answers {found}")
-    return int(shape[1])
+def _tokenizer_sizes(runner: Any) -> tuple[int, tuple[str, ...], int]:
+    """Return the bytes, names and tokens of what a tokenizer takes and answers; ArtifactError where it is not ours."""
+    given, answered = (
+        {name: (np.dtype(detail["dtype"]).name, tuple(map(int, detail["shape"]))) for name, detail in side.items()}
+        for side in (runner.get_input_details(), runner.get_output_details())
+    )
+    dtype, shape = next(iter(given.values()), ("none", ()))
+    most = answered.get("token_ids", ("", (1, 0)))[1][-1:]
+    expected = {
+        name: (kind, (1, 1) if name in ("lengths", "is_cut") else (1, *most)) for name, kind in TOKENIZED.items()
+    }
+    is_text = sorted(given) in (["text"], ["pair", "text"]) and len(set(given.values())) == 1
+    if not is_text or dtype != "uint8" or len(shape) != 2 or shape[0] != 1 or answered != expected:
+        raise ArtifactError(f"expected a tokenizer of bytes in the graph, found one of {given} that answers {answered}")
+    return shape[1], tuple(sorted(given, reverse=True)), most[0]

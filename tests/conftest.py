@@ -8,7 +8,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Read by tensorflow and keras when they are imported, which is later than this line.
@@ -29,6 +29,15 @@ SEED = 20
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory) -> Iterator[Path]:
+    """A folder, empty at first, for what is kept between processes: tests neither read nor fill the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("KERASTX_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

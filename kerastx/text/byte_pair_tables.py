@@ -14,6 +14,7 @@ from tokenizers import pre_tokenizers
 from kerastx.errors import DataError
 from kerastx.text.graph_tables import check_added_tokens, small
 from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.unicode_cache import Layout, remembered
 from kerastx.text.unicode_units import CODE_POINTS, PAGE
 
 OTHER, LETTER, NUMBER, BLANK = range(4)
@@ -145,8 +146,16 @@ def _pair_tables(merges: Sequence[tuple[int, int, int]], size: int) -> dict[str,
 
 @functools.cache
 def _class_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Ask the pre-tokenizer for the class of every code point."""
+    """Lay out the class of every code point in pages."""
     pattern = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=True)
+    layouts = {"classes": Layout(np.int8, (CODE_POINTS,), below=BLANK + 1)}
+    classes = remembered({"classes": str(pattern)}, layouts, lambda: {"classes": _classes(pattern)})["classes"]
+    table, pages = np.unique(classes.reshape(-1, PAGE), axis=0, return_inverse=True)
+    return small(pages.ravel()), table
+
+
+def _classes(pattern: pre_tokenizers.ByteLevel) -> np.ndarray:
+    """Ask the pre-tokenizer for the class of every code point, int8 (0x110000,)."""
     classes = np.full(CODE_POINTS, BLANK, np.int8)
     for first in range(0, CODE_POINTS, PAGE):
         codes = [code for code in range(first, first + PAGE) if not 0xD800 <= code < 0xE000]
@@ -157,5 +166,4 @@ def _class_tables() -> tuple[np.ndarray, np.ndarray]:
                 reached = [place for place in range(begin + 1, end) if place % 3 == 2]
                 for place in reached:
                     classes[codes[place // 3]] = kind
-    table, pages = np.unique(classes.reshape(-1, PAGE), axis=0, return_inverse=True)
-    return small(pages.ravel()), table
+    return classes

@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 import tokenizers
 
+from kerastx.text.unicode_cache import Layout, remembered
+
 REMOVED, LETTER, ALONE, SPACE = range(4)
 CODE_POINTS = 0x110000
 PAGE = 256
 # Stands between the characters that are asked about together. Letters of ASCII are left alone by every step but
 # lower-casing, and nothing else becomes this one.
 _BETWEEN = "x"
+_LAYOUTS = {
+    "characters": Layout(np.int32, (CODE_POINTS, None), below=CODE_POINTS),
+    "kinds": Layout(np.int8, (CODE_POINTS, None), below=SPACE + 1),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +39,18 @@ class UnicodeUnits:
 
 
 def unicode_units(backend: tokenizers.Tokenizer) -> UnicodeUnits:
-    """Ask the normalizer and pre-tokenizer of a WordPiece tokenizer about every code point, once per process."""
+    """Ask the normalizer and pre-tokenizer of a WordPiece tokenizer about every code point, once for all processes."""
     content = json.loads(backend.to_str())
     return _unicode_units(json.dumps(content["normalizer"]), json.dumps(content["pre_tokenizer"]))
 
 
 @functools.lru_cache(maxsize=4)
 def _unicode_units(normalizer: str, pre_tokenizer: str) -> UnicodeUnits:
+    question = {"normalizer": normalizer, "pre_tokenizer": pre_tokenizer}
+    return UnicodeUnits(**remembered(question, _LAYOUTS, lambda: _asked(normalizer, pre_tokenizer)))
+
+
+def _asked(normalizer: str, pre_tokenizer: str) -> dict[str, np.ndarray]:
     model = {"type": "WordPiece", "unk_token": "u", "continuing_subword_prefix": "##", "vocab": {"u": 0}}
     content: dict[str, Any] = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": []}
     content |= {"normalizer": json.loads(normalizer), "pre_tokenizer": json.loads(pre_tokenizer)}
@@ -48,7 +59,7 @@ def _unicode_units(normalizer: str, pre_tokenizer: str) -> UnicodeUnits:
     characters = _normalised(backend)
     kinds = _kinds(backend, characters)
     _join_spaces(characters, kinds)
-    return UnicodeUnits(characters, kinds)
+    return {"characters": characters, "kinds": kinds}
 
 
 def _normalised(backend: tokenizers.Tokenizer) -> np.ndarray:

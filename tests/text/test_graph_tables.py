@@ -15,7 +15,7 @@ from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.double_array import DEAD, DoubleArray
 from kerastx.text.graph_tables import OTHER, WordPieceTables
 from kerastx.text.tokenizer import Tokenizer
-from kerastx.text.unicode_units import ALONE, LETTER, REMOVED, SPACE, unicode_units
+from kerastx.text.unicode_units import LETTER, REMOVED, unicode_units
 
 LETTERS = 7
 WORDS = st.dictionaries(
@@ -50,31 +50,6 @@ def test_nothing_leads_out_of_the_dead_state():
     trie = DoubleArray.build([(0, (1, 2), 5)], num_roots=2, num_letters=LETTERS)
     for letter in range(LETTERS):
         assert trie.check[trie.base[DEAD] + letter] != DEAD
-
-
-def test_what_becomes_of_a_character():
-    known = unicode_units(wordpiece_backend())
-    expected = {
-        "a": [("a", LETTER)],
-        "É": [("e", LETTER)],
-        ",": [(",", ALONE)],
-        "好": [("好", ALONE)],
-        "\t": [(" ", SPACE)],
-        "\u200b": [],
-        "\0": [],
-        "한": [("ᄒ", LETTER), ("ᅡ", LETTER), ("ᆫ", LETTER)],
-    }
-    for character, units in expected.items():
-        code = ord(character)
-        found = zip(known.characters[code], known.kinds[code], strict=True)
-        assert [(chr(one), kind) for one, kind in found if kind != REMOVED] == units
-
-
-def test_a_cased_tokenizer_keeps_case_and_accents():
-    backend = wordpiece_backend()
-    backend.normalizer = type(backend.normalizer)(lowercase=False, strip_accents=False)
-    known = unicode_units(backend)
-    assert [chr(known.characters[ord(one), 0]) for one in "AÉé"] == ["A", "É", "é"]
 
 
 def test_tables_are_small_and_name_what_no_token_has():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -112,8 +113,8 @@ def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
         with os.fdopen(handle, "wb") as stream:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # the stubs take them for allow_pickle
         os.replace(name, file)
-    except OSError:
-        os.unlink(name)
-    except BaseException:
-        os.unlink(name)
-        raise
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        if not isinstance(error, OSError):
+            raise

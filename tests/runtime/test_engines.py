@@ -169,7 +169,7 @@ def test_the_longer_of_a_pair_chooses_the_tokenizer(tmp_path):
     ("choices", "reason"),
     [
         ({"names": ("words",)}, "found one of {'words': .*"),
-        ({"dtype": "float32"}, ".* that answers .*'ends': 'float32'"),
+        ({"dtype": "float32"}, ".* that answers .*'ends': .'float32'"),
     ],
 )
 def test_a_tokenizer_of_another_kind_is_refused(tmp_path, choices, reason):

@@ -79,16 +79,6 @@ def exported(classifier, tmp_path_factory) -> Callable[..., Path]:
     return file
 
 
-@pytest.fixture(scope="session")
-def taking_text(classifier, tmp_path_factory) -> Path:
-    """The small classifier as a .tflite with its tokenizer in the graph."""
-    from kerastx_export.export import export_checkpoint
-
-    folder = tmp_path_factory.mktemp("taking_text")
-    export_checkpoint(classifier, folder, formats=("tflite",), recipe="fp32", inputs="both")
-    return folder / "classification-fp32.tflite"
-
-
 @pytest.fixture(autouse=True)
 def fixed_seeds() -> None:
     """Seed what draws at random, so that a test gives the same numbers alone and in the suite."""

@@ -169,9 +169,9 @@ EXTRAS = ("litert", "onnx")
 
 
 @pytest.fixture(scope="module")
-def file_for(exported, taking_text):
+def file_for(exported):
     """A function from an engine's extra to a file that needs no more than it."""
-    return {"litert": taking_text, "onnx": exported("onnx")}.__getitem__
+    return {"litert": exported("tflite"), "onnx": exported("onnx")}.__getitem__
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

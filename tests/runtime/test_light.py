@@ -93,7 +93,8 @@ def test_a_file_with_its_tokenizer_answers_without_the_library(name, question, t
     assert done.stdout == repr(by_library(*question, LONG)) + "\n"
 
 
-def test_the_command_line_answers_without_the_library(taking_text):
+def test_the_command_line_answers_without_the_library(exported):
+    taking_text = exported("tflite")
     done = python(COMMAND, "run", taking_text, *small_texts()[:3])
     assert done.returncode == 0, done.stderr
     answers = load(taking_text)(small_texts()[:3])
@@ -101,8 +102,9 @@ def test_the_command_line_answers_without_the_library(taking_text):
 
 
 @pytest.mark.parametrize("engine_format", ["tflite", "onnx"])
-def test_a_file_of_ids_says_what_it_lacks(exported, engine_format):
-    done = python(WITHOUT_LIBRARY, exported(engine_format), "a text")
+def test_a_file_of_ids_says_what_it_lacks(classifier, tmp_path, engine_format):
+    kerastx.export(classifier, tmp_path, formats=(engine_format,), recipe="fp32", inputs="ids")
+    done = python(WITHOUT_LIBRARY, tmp_path / f"classification-fp32.{engine_format}", "a text")
     assert done.returncode == 1
     assert done.stderr.endswith(
         "MissingExtraError: tokenizers is needed for this and is not installed; run: "

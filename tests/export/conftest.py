@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from text_checkpoints import TEXT_CHECKPOINTS
 
 from kerastx.checkpoint.store import Checkpoint, build_model
 from kerastx.data.labelled import LabelledData
@@ -123,6 +124,31 @@ def exported(classifiers, dev, tmp_path_factory) -> Callable[[str, str], tuple[R
         ), folder
 
     return export
+
+
+@pytest.fixture(scope="session")
+def text_export(tmp_path_factory) -> Callable[[str], tuple[Checkpoint, Report, Path]]:
+    """A function from a name in TEXT_CHECKPOINTS to it, and the report and the files, without suffix, of an export.
+
+    They take ids and text, in both formats; "wordpiece" is int8, the others are fp32.
+    """
+
+    @functools.cache
+    def export(name: str) -> tuple[Checkpoint, Report, Path]:
+        checkpoint, folder = TEXT_CHECKPOINTS[name](), tmp_path_factory.mktemp(name)
+        recipe = "dynamic_wi8_afp32" if name == "wordpiece" else "fp32"
+        report = export_checkpoint(checkpoint, folder, recipe=recipe, inputs="both")
+        return checkpoint, report, folder / f"{checkpoint.task}-{recipe}"
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def few_bytes(tmp_path_factory) -> tuple[Report, Path]:
+    """The report and the .tflite of the small classifier that reads 150 bytes of a text."""
+    checkpoint, folder = TEXT_CHECKPOINTS["wordpiece"](), tmp_path_factory.mktemp("few_bytes")
+    report = export_checkpoint(checkpoint, folder, formats=("tflite",), inputs="both", text_bytes=150)
+    return report, folder / "classification-dynamic_wi8_afp32.tflite"
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from ai_edge_litert.interpreter import Interpreter
 from small_classifier import small_classifier
 from text_backends import VARIED, unigram_backend
 
-import kerastx
 from kerastx.errors import ExportError
 from kerastx.runtime.session import load
 from kerastx.text.tokenizer import Tokenizer
@@ -23,7 +22,6 @@ from kerastx_export.export import export_checkpoint
 from kerastx_export.text_input import text_input
 from kerastx_export.tflite_graph import TfliteGraph
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 # What a runtime must know to tokenize; a new operator here is one more that a phone or a browser may lack.
 WORDPIECE_OPERATORS = {
     "ABS", "ADD", "CAST", "CUMSUM", "EQUAL", "FLOOR_DIV", "FLOOR_MOD", "GATHER", "GREATER", "GREATER_EQUAL", "LESS",
@@ -45,22 +43,11 @@ def client():
     return block
 
 
-def checkpoint_of(name):
-    if name == "wordpiece":
-        return small_classifier()
-    if name == "pair":
-        return dataclasses.replace(small_classifier(), pair=True)
-    return kerastx.load(str(GOLDEN / "roberta-classifier"))
-
-
 @pytest.fixture(scope="module", params=["wordpiece", "pair", "byte-pair"])
-def exported(request, tmp_path_factory):
+def exported(request, text_export):
     """A checkpoint, the file that was made of it, and the runners of its signatures."""
-    checkpoint = checkpoint_of(request.param)
-    output = tmp_path_factory.mktemp(request.param)
-    recipe = "fp32" if request.param == "byte-pair" else "dynamic_wi8_afp32"
-    export_checkpoint(checkpoint, output, formats=("tflite",), recipe=recipe, inputs="both")
-    path = output / f"classification-{recipe}.tflite"
+    checkpoint, _, stem = text_export(request.param)
+    path = stem.with_suffix(".tflite")
     interpreter = Interpreter(str(path))
     return checkpoint, path, {name: interpreter.get_signature_runner(name) for name in SIGNATURES}
 
@@ -130,10 +117,9 @@ def test_all_ways_in_give_one_answer(exported):
             np.testing.assert_allclose(text[name], values, atol=0.03)
 
 
+@pytest.mark.parametrize("exported", ["wordpiece", "byte-pair"], indirect=True)
 def test_a_client_of_a_few_lines_without_our_library(exported):
-    checkpoint, path, _ = exported
-    if checkpoint.pair:
-        return
+    _, path, _ = exported
     lines = client()
     assert len([line for line in lines.splitlines() if line]) <= 15
     hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
@@ -176,12 +162,11 @@ def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_a_wrong_tokenizer_of_short_texts_is_not_kept(tmp_path, monkeypatch):
-    checkpoint = small_classifier()
+def test_a_wrong_tokenizer_of_short_texts_is_not_kept(tmp_path, text_export):
+    checkpoint, _, stem = text_export("wordpiece")
     text = text_input(checkpoint)
     path = tmp_path / "both.tflite"
-    export_checkpoint(checkpoint, tmp_path / "out", formats=("tflite",), inputs="both")
-    graph = TfliteGraph((tmp_path / "out" / "classification-dynamic_wi8_afp32.tflite").read_bytes())
+    graph = TfliteGraph(stem.with_suffix(".tflite").read_bytes())
     entry = next(entry for entry in graph.model.signatureDefs if entry.signatureKey == b"tokenize_short")
     numbers = {item.name: item for item in entry.outputs}
     swapped = numbers[b"begins"], numbers[b"segment_ids"]
@@ -199,9 +184,8 @@ def test_how_many_bytes_of_a_text_are_read(size, short):
     assert [spec.shape.as_list() for spec in text.specs(1, size=text.budget)] == [[1, size or 512]]
 
 
-def test_a_file_reads_as_many_bytes_as_wanted(tmp_path):
-    export_checkpoint(small_classifier(), tmp_path, formats=("tflite",), inputs="both", text_bytes=150)
-    path = tmp_path / "classification-dynamic_wi8_afp32.tflite"
+def test_a_file_reads_as_many_bytes_as_wanted(few_bytes):
+    _, path = few_bytes
     assert load(path).manifest.text["budget"] == 150
     runners = Interpreter(str(path)).get_signature_list()
     assert sorted(runners) == ["ids", "text", "tokenize"]

@@ -178,8 +178,8 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path, choices, reason):
         open_engine(content, "tflite")
 
 
-def test_a_text_longer_than_the_graph_takes_is_refused(taking_text):
-    engine = open_engine(read_artifact(taking_text).content, "tflite")
+def test_a_text_longer_than_the_graph_takes_is_refused(exported):
+    engine = open_engine(read_artifact(exported("tflite")).content, "tflite")
     most = engine.budgets[-1]
     with pytest.raises(ValueError, match=f"text must have at most {most} bytes, got {most + 1}"):
         engine.run_text({"text": np.ones((1, most + 1), np.uint8)})

@@ -155,7 +155,7 @@ CASES = {
     "unknown format": ("export {0}/none --output {0}/out --formats pb", 2, "expected tflite, onnx"),
     "a text of no bytes": ("export {0} --output {0}/out --input both --text-bytes 0", 2, "greater than or equal to 1"),
     "bytes of a text that is not read": (
-        "export {0} --output {0}/out --text-bytes 900",
+        "export {0} --output {0}/out --input ids --text-bytes 900",
         2,
         "is of files that take text: --input both",
     ),

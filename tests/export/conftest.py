@@ -120,7 +120,7 @@ def exported(classifiers, dev, tmp_path_factory) -> Callable[[str, str], tuple[R
     def export(norm: str, recipe: str) -> tuple[Report, Path]:
         folder = tmp_path_factory.mktemp(norm) / recipe
         return export_checkpoint(
-            classifiers[norm], folder, recipe=recipe, dev=dev if norm == "post-norm" else None
+            classifiers[norm], folder, recipe=recipe, dev=dev if norm == "post-norm" else None, inputs="ids"
         ), folder
 
     return export

@@ -208,7 +208,10 @@ def test_tflite_files_use_builtin_operators_only(exported, norm, recipe):
 
 
 def test_the_same_checkpoint_gives_the_same_tflite_bytes(small, tmp_path):
-    reports = [export_checkpoint(small, tmp_path / name, formats=["tflite"], recipe="fp32") for name in ("a", "b")]
+    reports = [
+        export_checkpoint(small, tmp_path / name, formats=["tflite"], recipe="fp32", inputs="ids")
+        for name in ("a", "b")
+    ]
     first, second = (report.paths[0].read_bytes() for report in reports)
     assert first == second
 
@@ -244,6 +247,7 @@ def test_one_format_alone_and_its_progress(small, tmp_path):
         formats=("onnx", "onnx"),
         recipe="fp32",
         progress=lambda *step: seen.append(step),
+        inputs="ids",
     )
     assert [file.name for file in report.files] == ["classification-fp32.onnx"]
     assert seen == [("export onnx", done, 4) for done in range(5)]
@@ -256,10 +260,10 @@ def test_an_existing_output_is_kept_without_force_and_replaced_with_it(small, tm
     (output / "classification-fp32.onnx").write_text("precious")
     (output / "notes.txt").write_text("mine")
     with pytest.raises(ExportError, match=r"out/classification-fp32.onnx exists; .* use --force"):
-        export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32")
+        export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32", inputs="ids")
     assert (output / "classification-fp32.onnx").read_text() == "precious"
     assert len(list(output.iterdir())) == 2
-    report = export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32", force=True)
+    report = export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32", force=True, inputs="ids")
     assert load(output / "classification-fp32.onnx").manifest.sha256 == report.files[0].sha256
     assert (output / "notes.txt").read_text() == "mine"
 
@@ -267,18 +271,18 @@ def test_an_existing_output_is_kept_without_force_and_replaced_with_it(small, tm
 def test_wrong_arguments_are_named(small, tmp_path):
     checkpoint = small
     with pytest.raises(ValueError, match=r"recipe must be one of fp32, fp16, dynamic_wi8_afp32, got 'int4'"):
-        export_checkpoint(checkpoint, tmp_path / "out", recipe="int4")
+        export_checkpoint(checkpoint, tmp_path / "out", recipe="int4", inputs="ids")
     with pytest.raises(ValueError, match=r"formats must be of tflite, onnx, got \('tflite', 'coreml'\)"):
-        export_checkpoint(checkpoint, tmp_path / "out", formats=["tflite", "coreml"])
+        export_checkpoint(checkpoint, tmp_path / "out", formats=["tflite", "coreml"], inputs="ids")
     with pytest.raises(ValueError, match=r"formats must be of tflite, onnx, got \(\)"):
-        export_checkpoint(checkpoint, tmp_path / "out", formats=[])
+        export_checkpoint(checkpoint, tmp_path / "out", formats=[], inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_labels_of_another_task_are_refused(small, dev, tmp_path):
     other = dataclasses.replace(dev, labels=["warm", *dev.labels[1:]])
     with pytest.raises(DataError, match=r"the rows have the label 'warm', the model knows cold, mild, hot"):
-        export_checkpoint(small, tmp_path / "out", dev=other)
+        export_checkpoint(small, tmp_path / "out", dev=other, inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 

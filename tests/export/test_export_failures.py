@@ -46,7 +46,7 @@ def odd(small):
 )
 def test_a_foreign_operator_is_named_with_its_layer(odd, tmp_path, kind, message):
     with pytest.raises(ExportError, match=message):
-        export_checkpoint(odd, tmp_path / "out", formats=[kind])
+        export_checkpoint(odd, tmp_path / "out", formats=[kind], inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -60,14 +60,14 @@ def test_lost_weights_are_named(small, tmp_path, monkeypatch):
 
     monkeypatch.setattr(builder, "write_saved_model", write_without_tracking)
     with pytest.raises(ExportError, match=r"lost the weights token_embedding/table \(300, 64\) and \d+ more"):
-        export_checkpoint(small, tmp_path / "out", formats=["tflite"])
+        export_checkpoint(small, tmp_path / "out", formats=["tflite"], inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recipe_that_did_not_happen_is_an_error(small, tmp_path, monkeypatch):
     monkeypatch.setattr(quantize_onnx, "quantize_int8", lambda model: model)
     with pytest.raises(ExportError, match=r"dynamic_wi8_afp32 was asked for, but \S+ \(.*\) is stored as float32"):
-        export_checkpoint(small, tmp_path / "out", formats=["onnx"])
+        export_checkpoint(small, tmp_path / "out", formats=["onnx"], inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,7 +90,7 @@ def shifted_head(monkeypatch):
 def test_a_graph_that_differs_from_keras_is_not_kept(small, shifted_head, tmp_path, recipe):
     message = r"fp32: logits is 0.01 away from Keras for (a text|\d+ )[\w ×]+; at most 0.0001 is allowed"
     with pytest.raises(ExportError, match=message):
-        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe=recipe)
+        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe=recipe, inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -100,7 +100,7 @@ def test_a_model_that_answers_nan_is_not_exported(make_checkpoint, tmp_path, kin
     weights = {variable.path: variable for variable in checkpoint.model.weights}
     weights["classifier_head/bias"].assign([np.nan, 0.0, 0.0])
     with pytest.raises(ExportError, match=r"fp32: logits is not finite or of another shape for a text of \d+ tokens"):
-        export_checkpoint(checkpoint, tmp_path / "out", formats=[kind], recipe="fp32")
+        export_checkpoint(checkpoint, tmp_path / "out", formats=[kind], recipe="fp32", inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_nothing(small, tmp_path, monkeypatch, failing):
             lambda self, *args, write=write, **more: (full if self.name == failing else write)(self, *args, **more),
         )
     with pytest.raises(ExportError, match=r"cannot write \S+/out: No space left on device"):
-        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe="fp32")
+        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe="fp32", inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -129,7 +129,7 @@ def test_a_disk_that_fills_while_tensorflow_writes_leaves_nothing(small, tmp_pat
 
     monkeypatch.setattr(builder, "write_saved_model", full)
     with pytest.raises(ExportError, match=r"cannot write \S+saved_model: part-00000; No space left on device"):
-        export_checkpoint(small, tmp_path / "out", formats=["tflite"])
+        export_checkpoint(small, tmp_path / "out", formats=["tflite"], inputs="ids")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -139,5 +139,5 @@ def test_an_interrupt_leaves_nothing(small, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe="fp32", progress=interrupt)
+        export_checkpoint(small, tmp_path / "out", formats=["onnx"], recipe="fp32", progress=interrupt, inputs="ids")
     assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,7 @@ def start_and_kill(checkpoint: Path, output: Path, *, when: Callable[[Path], boo
 
 
 def check_that_the_next_export_works(checkpoint, output: Path, hidden: Path) -> None:
-    report = export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32")
+    report = export_checkpoint(checkpoint, output, formats=["onnx"], recipe="fp32", inputs="ids")
     assert not hidden.exists()
     assert sorted(path.name for path in output.parent.iterdir()) == ["checkpoint", "out"]
     assert load(output / "classification-fp32.onnx").manifest.sha256 == report.files[0].sha256
@@ -59,7 +59,7 @@ def test_a_killed_export_leaves_no_output_and_the_next_one_works(small, saved, t
 @pytest.mark.slow
 def test_an_older_export_survives_a_kill_between_two_files(small, saved, tmp_path):
     output = tmp_path / "out"
-    export_checkpoint(small, output, formats=["onnx"], recipe="fp16")
+    export_checkpoint(small, output, formats=["onnx"], recipe="fp16", inputs="ids")
     (output / "report.json").rename(output / "old.json")
     (output / "report.md").rename(output / "old.md")
     before = {path.name: path.read_bytes() for path in output.iterdir()}

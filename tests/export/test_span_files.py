@@ -64,7 +64,7 @@ def files(checkpoints, tmp_path_factory):
     @functools.cache
     def folder(family: str, recipe: str):
         output = tmp_path_factory.mktemp(family) / recipe
-        export_checkpoint(checkpoints(family), output, recipe=recipe)
+        export_checkpoint(checkpoints(family), output, recipe=recipe, inputs="ids")
         return output
 
     return lambda family, kind, recipe="fp32": folder(family, recipe) / f"span-{recipe}.{kind}"
@@ -114,9 +114,9 @@ def questions(count):
 def test_rows_of_another_kind_are_refused(checkpoints, tmp_path, small):
     rows = LabelledData.of(["a", "b"], ["x", "y"])
     with pytest.raises(DataError, match="the rows are labelled texts, the model answers questions about contexts"):
-        export_checkpoint(checkpoints("bert"), tmp_path / "out", dev=rows)
+        export_checkpoint(checkpoints("bert"), tmp_path / "out", dev=rows, inputs="ids")
     with pytest.raises(DataError, match="the rows are questions about contexts, the model is for classification"):
-        export_checkpoint(small, tmp_path / "out", dev=questions(4))
+        export_checkpoint(small, tmp_path / "out", dev=questions(4), inputs="ids")
     assert not (tmp_path / "out").exists()
 
 

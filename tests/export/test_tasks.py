@@ -68,7 +68,7 @@ def exports(checkpoints, tmp_path_factory):
     @functools.cache
     def export(family: str, recipe: str):
         folder = tmp_path_factory.mktemp(family) / recipe
-        return export_checkpoint(checkpoints(family), folder, recipe=recipe), folder
+        return export_checkpoint(checkpoints(family), folder, recipe=recipe, inputs="ids"), folder
 
     return export
 
@@ -134,7 +134,7 @@ def test_an_input_that_no_layer_reads_stays_an_input(make_checkpoint, tmp_path, 
     zeros = keras.ops.zeros_like(inputs["token_ids"])
     logits = checkpoint.model({**inputs, "segment_ids": zeros})["logits"]
     blind = dataclasses.replace(checkpoint, model=keras.Model(inputs, {"logits": logits}, name="classifier"))
-    export_checkpoint(blind, tmp_path / "out", formats=[kind], recipe="dynamic_wi8_afp32")
+    export_checkpoint(blind, tmp_path / "out", formats=[kind], recipe="dynamic_wi8_afp32", inputs="ids")
     session = load(tmp_path / "out" / f"classification-dynamic_wi8_afp32.{kind}")
     assert session.engine.inputs.keys() == {"token_ids", "segment_ids", "padding_mask"}
     found = session.predict(TEXTS)["logits"]

@@ -10,10 +10,9 @@ import numpy as np
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
-from kerastx.runtime.engines import Engine
-from kerastx.runtime.engines.onnx import OnnxEngine
+from kerastx.runtime.engines import Engine, Tokenizing
 from kerastx.runtime.session import Session
-from kerastx.runtime.text_runs import run_texts
+from kerastx.runtime.text_runs import byte_rows, run_texts
 from kerastx.text.encoding import Encoding, truncated_lengths
 from kerastx_export.comparison import Comparison
 from kerastx_export.file_tokenizers import Tokenize, file_tokenizers
@@ -57,9 +56,12 @@ def _check(tokenize: Tokenize, budget: int, texts: list[str], checkpoint: Checkp
     whole = checkpoint.tokenizer.encode_batch(*sides)
     for row, encoding in enumerate(expected):
         given = [side[row] for side in sides]
-        found = tokenize(**{name: as_bytes([one], budget) for name, one in zip(TEXT_INPUTS, given, strict=False)})
-        padding = np.zeros((found["begins"].shape[1] - len(encoding), 2), int)
-        wanted = checkpoint.tokenizer.pad([encoding], length=len(encoding) + len(padding)) if len(padding) >= 0 else {}
+        found = tokenize(**_named([byte_rows([one.encode()], budget) for one in given]))
+        width = found["token_ids"].shape[1]
+        if width < len(encoding):
+            raise _difference("token_ids", given)
+        padding = np.zeros((width - len(encoding), 2), int)
+        wanted = checkpoint.tokenizer.pad([encoding], length=width)
         wanted["bytes"] = np.concatenate([byte_offsets(checkpoint, given, encoding), padding])[None]
         wanted["is_cut"] = np.array([[len(whole[row]) > checkpoint.max_length]])
         _compare({**found, "bytes": np.stack([found["begins"], found["ends"]], axis=2)}, wanted, given)
@@ -70,7 +72,9 @@ def _check_together(tokenize: Tokenize, texts: list[str], checkpoint: Checkpoint
     sides = _sides(texts, checkpoint)
     for start in range(0, len(texts), ROWS):
         given = [side[start : start + ROWS] for side in sides]
-        found = tokenize(**{name: as_bytes(rows) for name, rows in zip(TEXT_INPUTS, given, strict=False)})
+        found = tokenize(
+            **{name: byte_rows([one.encode() for one in rows]) for name, rows in zip(TEXT_INPUTS, given, strict=False)}
+        )
         encodings = checkpoint.tokenizer.encode_batch(*given, max_length=checkpoint.max_length)
         _compare(found, checkpoint.tokenizer.pad(encodings), given)
 
@@ -79,12 +83,20 @@ def _sides(texts: list[str], checkpoint: Checkpoint) -> list[list[str]]:
     return [texts, [*texts[7:], *texts[:7]]] if checkpoint.pair else [texts]
 
 
+def _named(rows: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return dict(zip(TEXT_INPUTS, rows, strict=False))
+
+
 def _compare(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray], given: list[Any]) -> None:
     for name, values in wanted.items():
         if found[name].tolist() != values.tolist():
-            raise ExportError(
-                f"the tokenizer in the file has other {name} than the tokenizer for {given!r}; export with --input ids"
-            )
+            raise _difference(name, given)
+
+
+def _difference(name: str, given: list[Any]) -> ExportError:
+    return ExportError(
+        f"the tokenizer in the file has other {name} than the tokenizer for {given!r}; export with --input ids"
+    )
 
 
 def check_answers(session: Session, ids: Engine, checkpoint: Checkpoint, comparison: Comparison) -> None:
@@ -102,8 +114,8 @@ def check_answers(session: Session, ids: Engine, checkpoint: Checkpoint, compari
         if max(len(text.encode()) for text in given) > session.manifest.text["budget"]:
             continue
         encoding = checkpoint.tokenizer.encode(*given, max_length=checkpoint.max_length)
-        # The signature text of a .tflite always has as many tokens.
-        length = None if isinstance(session.engine, OnnxEngine) else checkpoint.max_length
+        # An engine with a tokenizer of its own always reads as many tokens.
+        length = session.engine.max_tokens if isinstance(session.engine, Tokenizing) else None
         expected = ids.run(checkpoint.tokenizer.pad([encoding], length=length))
         found = run_texts(session.engine, given[:1], given[1:] or None, budget=session.manifest.text["budget"])
         for name, values in expected.items():
@@ -125,13 +137,6 @@ def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -
             found[start:stop] = byte_of[encoding.offsets[start:stop]]
         start = stop
     return found
-
-
-def as_bytes(texts: list[str], size: int | None = None) -> np.ndarray:
-    """Return uint8 (N, size), zeros behind each text; by default as long as the longest."""
-    contents = [text.encode() for text in texts]
-    size = max(1, *map(len, contents)) if size is None else size
-    return np.frombuffer(b"".join(one.ljust(size, b"\0") for one in contents), np.uint8).reshape(len(texts), size)
 
 
 def random_texts(checkpoint: Checkpoint) -> list[str]:

@@ -114,8 +114,9 @@ def _tokenize_ms(tokenize: Tokenize, budget: int, text: TextInput) -> float:
 def _short_ms(session: Session, *, is_pair: bool) -> tuple[float, ...]:
     """Return the milliseconds of a short text, or pair, from its ids and from its characters, by turns."""
     tokenizer, max_length = session.tokenizer, min(SHORT_TOKENS, session.manifest.max_length)
+    room = max_length - tokenizer.template.num_special(is_pair=is_pair)
     words = ("a text of words " * SHORT_TOKENS).split()
-    given = [[" ".join(words[: SHORT_TOKENS // (1 + is_pair)])] for _ in range(1 + is_pair)]
+    given = [[" ".join(words[: room // (1 + is_pair)])] for _ in range(1 + is_pair)]
 
     def inputs() -> dict[str, np.ndarray]:
         return tokenizer.pad(tokenizer.encode_batch(*given, max_length=max_length))

@@ -58,9 +58,9 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
 def _tokenizer(manifest: Manifest, engine: Engine) -> TextEncoder:
     """Return the tokenizer in the graph, or the library's where there is none."""
     if manifest.text or engine.text_inputs:
+        if isinstance(engine, Tokenizing):
+            return GraphTokenizer(manifest, engine)
         checked_text_entry(manifest, engine)
-    if manifest.text and isinstance(engine, Tokenizing):
-        return GraphTokenizer(manifest, engine)
     try:
         from kerastx.text.tokenizer import Tokenizer
     except MissingExtraError as error:

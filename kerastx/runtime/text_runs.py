@@ -38,7 +38,7 @@ def run_texts(
     for start in range(0, len(order), ROWS):
         rows = order[start : start + ROWS]
         inputs = zip(engine.text_inputs, contents, strict=True)
-        outputs = engine.run_text({name: _rows([side[row] for row in rows]) for name, side in inputs})
+        outputs = engine.run_text({name: byte_rows([side[row] for row in rows]) for name, side in inputs})
         for name, values in outputs.items():
             found.setdefault(name, np.zeros((len(texts), *values.shape[1:]), values.dtype))[rows] = values
     for side in whole:
@@ -46,7 +46,7 @@ def run_texts(
     return found
 
 
-def _rows(contents: list[bytes]) -> np.ndarray:
-    """Return uint8 (N, longest), zeros behind each text."""
-    size = max(map(len, contents))
+def byte_rows(contents: Sequence[bytes], size: int | None = None) -> np.ndarray:
+    """Return uint8 (N, size), zeros behind each text; by default as long as the longest."""
+    size = max(map(len, contents)) if size is None else size
     return np.frombuffer(b"".join(one.ljust(size, b"\0") for one in contents), np.uint8).reshape(len(contents), size)

@@ -137,11 +137,12 @@ def test_an_onnx_file_holds_the_weights_once_and_standard_operators_only(exporte
     assert {node.domain for graph in graphs(model.graph) for node in graph.node} == {""}
 
 
+@pytest.mark.parametrize(("kind", "imports"), [("onnx", "import onnxruntime"), ("tflite", "from ai_edge_litert")])
 @pytest.mark.parametrize("exported", ["wordpiece", "byte-pair"], indirect=True)
-def test_an_onnx_client_of_a_few_lines_without_our_library(exported):
+def test_a_client_of_a_few_lines_without_our_library(exported, kind, imports):
     _, path = exported
     readme = (TESTS.parent / "README.md").read_text("utf-8")
-    (lines,) = re.findall(r"```python\n(import numpy as np\nimport onnxruntime.*?)```", readme, re.DOTALL)
+    (lines,) = re.findall(rf"```python\n(import numpy as np\n{imports}.*?)```", readme, re.DOTALL)
     assert len([line for line in lines.splitlines() if line]) <= 15
     hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
     sentence = "the old film was fine , and the cake ?"
@@ -149,16 +150,16 @@ def test_an_onnx_client_of_a_few_lines_without_our_library(exported):
     command = [sys.executable, "-c", code, sentence]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = np.array(done.stdout.split(), np.float32)
-    np.testing.assert_allclose(
-        found, load(path.with_suffix(".onnx")).predict([sentence])["probabilities"][0], atol=1e-5
-    )
+    expected = load(path.with_suffix(f".{kind}")).predict([sentence])["probabilities"][0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["onnx", "tflite"])
+def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch, kind):
     checkpoint = small_classifier()
     other = type(checkpoint.tokenizer).train(["another text of other words"] * 9, vocabulary_size=120)
     wrong = text_input(dataclasses.replace(checkpoint, tokenizer=other))
     monkeypatch.setattr("kerastx_export.export.text_input", lambda *_, **__: wrong)
     with pytest.raises(ExportError, match="the tokenizer in the file has other token_ids than the tokenizer for"):
-        export_checkpoint(checkpoint, tmp_path / "out", formats=("onnx",), inputs="both")
-    assert not list(tmp_path.rglob("*.onnx"))
+        export_checkpoint(checkpoint, tmp_path / "out", formats=(kind,), inputs="both")
+    assert not list(tmp_path.rglob("*.onnx")) + list(tmp_path.rglob("*.tflite"))

@@ -1,12 +1,8 @@
-"""Files that take text: the tokenizer inside of the graph, three ways in, and no library needed to use them."""
+"""Files that take text: the tokenizer inside of the graph, four ways in."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +12,7 @@ from text_backends import VARIED, unigram_backend
 
 from kerastx.errors import ExportError
 from kerastx.runtime.session import load
+from kerastx.runtime.text_runs import byte_rows
 from kerastx.text.tokenizer import Tokenizer
 from kerastx_export import text_check
 from kerastx_export.export import export_checkpoint
@@ -32,16 +29,6 @@ BYTE_PAIR_OPERATORS = WORDPIECE_OPERATORS | {"LOGICAL_NOT", "REDUCE_MAX", "WHILE
 
 SIGNATURES = ("ids", "tokenize", "tokenize_short", "text")
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-
-
-def client():
-    """The lines of the README that use a file without our library."""
-    (block,) = re.findall(
-        r"```python\n(import numpy as np\nfrom ai_edge_litert.*?)```", README.read_text("utf-8"), re.DOTALL
-    )
-    return block
-
 
 @pytest.fixture(scope="module", params=["wordpiece", "pair", "byte-pair"])
 def exported(request, text_export):
@@ -55,7 +42,7 @@ def exported(request, text_export):
 def inputs_of(runner, texts):
     details = runner.get_input_details()
     size = next(iter(details.values()))["shape"][1]
-    return {name: text_check.as_bytes([text], size) for name, text in zip(("text", "pair"), texts, strict=False)}
+    return {name: byte_rows([text.encode()], size) for name, text in zip(("text", "pair"), texts, strict=False)}
 
 
 def given(checkpoint, budget=512):
@@ -117,23 +104,6 @@ def test_all_ways_in_give_one_answer(exported):
             np.testing.assert_allclose(text[name], values, atol=0.03)
 
 
-@pytest.mark.parametrize("exported", ["wordpiece", "byte-pair"], indirect=True)
-def test_a_client_of_a_few_lines_without_our_library(exported):
-    _, path, _ = exported
-    lines = client()
-    assert len([line for line in lines.splitlines() if line]) <= 15
-    hidden = "import sys\nfor name in ('kerastx', 'tokenizers', 'tensorflow'): sys.modules[name] = None\n"
-    sentence = "the old film was fine , and the cake ?"
-    code = (
-        hidden + lines.replace("classification-dynamic_wi8_afp32.tflite", str(path)) + "print(*classify(sys.argv[1]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, sentence], capture_output=True, text=True, timeout=120, check=True
-    )
-    found = np.array(done.stdout.split(), np.float32)
-    np.testing.assert_allclose(found, load(path).predict([sentence])["probabilities"][0], atol=1e-5)
-
-
 def test_the_weights_are_in_the_file_once(exported):
     _, path, _ = exported
     graph = TfliteGraph(path.read_bytes())
@@ -150,16 +120,6 @@ def test_which_operators_a_tokenizer_needs(exported):
     number = graph.model.signatureDefs[1].subgraphIndex
     used = graph.operators_of(range(number, len(graph.model.subgraphs) - 1))
     assert used <= wanted, f"new operators: {', '.join(sorted(used - wanted))}"
-
-
-def test_a_tokenizer_that_is_wrong_is_not_kept(tmp_path, monkeypatch):
-    checkpoint = small_classifier()
-    other = type(checkpoint.tokenizer).train(["another text of other words"] * 9, vocabulary_size=120)
-    wrong = text_input(dataclasses.replace(checkpoint, tokenizer=other))
-    monkeypatch.setattr("kerastx_export.export.text_input", lambda *_, **__: wrong)
-    with pytest.raises(ExportError, match="the tokenizer in the file has other token_ids than the tokenizer for"):
-        export_checkpoint(checkpoint, tmp_path / "out", formats=("tflite",), inputs="both")
-    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_a_wrong_tokenizer_of_short_texts_is_not_kept(tmp_path, text_export):

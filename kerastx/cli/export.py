@@ -52,6 +52,7 @@ def export(
     from kerastx.checkpoint.store import load_checkpoint
     from kerastx.cli.console import progress, say
     from kerastx.cli.dev_rows import read_dev_rows
+    from kerastx.runtime.text_entries import SMALLEST_BUDGET
     from kerastx_export.export import export_checkpoint
 
     names = tuple(name.strip() for name in formats.split(",") if name.strip())
@@ -60,10 +61,10 @@ def export(
     if text_bytes is not None and takes == Input.ids:
         raise typer.BadParameter("is of files that take text: --input both", param_hint="--text-bytes")
     loaded = load_checkpoint(checkpoint)
-    if text_bytes is not None and text_bytes < loaded.max_length:
-        raise typer.BadParameter(
-            f"expected at least {loaded.max_length}, a byte for each token, got {text_bytes}", param_hint="--text-bytes"
-        )
+    least = max(loaded.max_length, SMALLEST_BUDGET)
+    if text_bytes is not None and text_bytes < least:
+        message = f"expected at least {least}, a byte for each token, got {text_bytes}"
+        raise typer.BadParameter(message, param_hint="--text-bytes")
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     rows = None if dev is None else read_dev_rows(dev, loaded, **columns)
     with progress() as report_progress:

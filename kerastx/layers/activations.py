@@ -22,7 +22,13 @@ def gelu_tanh(x):
     return ops.gelu(x, approximate=True)
 
 
-ACTIVATIONS: dict[str, Callable] = {"gelu": gelu, "gelu_tanh": gelu_tanh, "relu": ops.relu, "tanh": ops.tanh}
+ACTIVATIONS: dict[str, Callable] = {
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "relu": ops.relu,
+    "silu": ops.silu,
+    "tanh": ops.tanh,
+}
 
 
 def activation(name: str) -> Callable:

@@ -9,11 +9,13 @@ from kerastx.layers.reductions import sum_rows
 
 
 def add_bias(x, bias, *, training=False):
-    """Return x + b: float (M, C), float (C,) -> float (M, C).
+    """Return x + b: float (M, C), float (C,) or None for no bias -> float (M, C).
 
     While training the gradient of b is `sum_rows`. Outside of training it is the plain addition, of which files are
     made.
     """
+    if bias is None:
+        return x
     bias = ops.cast(bias, x.dtype)
     if not training:
         return x + bias
@@ -38,6 +40,7 @@ class Projection(keras.layers.Layer):
 
     Args:
         units: output size.
+        use_bias: whether there is a b.
         initializer_range: standard deviation of the truncated normal that fills the kernel (BERT: 0.02).
         lora_rank: r; the map is x(W + sAB) + b with A (..., r) and B (r, units), and W and b are not trained (LoRA, Hu
             et al., 2021, section 4.1). B begins as zeros, so at first nothing changes. None = a plain map.
@@ -50,6 +53,7 @@ class Projection(keras.layers.Layer):
         self,
         units: int,
         *,
+        use_bias: bool = True,
         initializer_range: float = 0.02,
         lora_rank: int | None = None,
         lora_scale: float = 1.0,
@@ -61,6 +65,7 @@ class Projection(keras.layers.Layer):
         if lora_rank is not None and lora_rank < 1:
             raise ValueError(f"lora_rank must be at least 1, got {lora_rank=}.")
         self.units = units
+        self.use_bias = use_bias
         self.initializer_range = initializer_range
         self.lora_rank = lora_rank
         self.lora_scale = lora_scale
@@ -71,7 +76,7 @@ class Projection(keras.layers.Layer):
             shape=(input_shape[-1], self.units),
             initializer=keras.initializers.TruncatedNormal(stddev=self.initializer_range),
         )
-        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros") if self.use_bias else None
         if self.lora_rank is not None:
             self._add_lora()
 
@@ -91,7 +96,9 @@ class Projection(keras.layers.Layer):
             name="lora_a", shape=(self.kernel.shape[0], self.lora_rank), initializer="he_uniform"
         )
         self.lora_b = self.add_weight(name="lora_b", shape=(self.lora_rank, self.units), initializer="zeros")
-        self.kernel.trainable = self.bias.trainable = False
+        self.kernel.trainable = False
+        if self.bias is not None:
+            self.bias.trainable = False
 
     def merged_kernel(self):
         """Return W, or W + sAB: float (..., units)."""
@@ -123,6 +130,7 @@ class Projection(keras.layers.Layer):
         return {
             **super().get_config(),
             "units": self.units,
+            "use_bias": self.use_bias,
             "initializer_range": self.initializer_range,
             "lora_rank": self.lora_rank,
             "lora_scale": self.lora_scale,

@@ -16,6 +16,7 @@ FORMULAS = {
     "gelu": lambda x: x * 0.5 * (1 + erf(x / np.sqrt(2))),
     "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
+    "silu": lambda x: x / (1 + np.exp(-x)),
 }
 
 
@@ -32,6 +33,20 @@ def test_feed_forward_equals_the_equation(states, name):
     first, second = layer.expansion, layer.contraction
     inner = FORMULAS[name](states @ array(first.kernel) + array(first.bias))
     np.testing.assert_allclose(result, inner @ array(second.kernel) + array(second.bias), atol=1e-5)
+
+
+def test_swiglu_equals_the_equation(states):
+    layer = FeedForward(16, activation="silu", gated=True, use_bias=False, name="feed_forward")
+    result = array(layer(states * 9))
+    gate, values = np.split(states * 9 @ array(layer.expansion.kernel), 2, axis=-1)
+    expected = (FORMULAS["silu"](gate) * values) @ array(layer.contraction.kernel)
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    assert len(layer.weights) == 2
+
+
+def test_contract_of_the_gated_form(states, tmp_path):
+    layer = FeedForward(16, activation="silu", gated=True, initializer_range=0.3, name="feed_forward")
+    check_layer(layer, (states,), tmp_path)
 
 
 def test_layer_contract(states, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from layer_contract import array, check_layer
 
-from kerastx.layers.normalization import LayerNormalization
+from kerastx.layers.normalization import LayerNormalization, RMSNormalization, norm_layer
 
 
 def test_equals_the_equation(states):
@@ -38,20 +38,47 @@ def test_layer_contract(states, tmp_path):
 
 
 def test_epsilon_must_be_positive():
-    with pytest.raises(ValueError, match="epsilon must be positive"):
-        LayerNormalization(epsilon=0)
+    for kind in (LayerNormalization, RMSNormalization):
+        with pytest.raises(ValueError, match="epsilon must be positive"):
+            kind(epsilon=0)
 
 
-def test_values_and_gradients_are_the_same_while_training(states):
+def test_root_mean_square_alone_is_its_equation(states):
+    layer = RMSNormalization(epsilon=1e-3, scale=0.25, name="norm")
+    layer(states)
+    gamma = np.linspace(0.5, 2, 8).astype("float32")
+    layer.set_weights([gamma])
+    x = states.astype("float64") * 30
+    expected = 0.25 * gamma * x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(array(layer(states * 30)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_rms_contract(states, tmp_path, scale):
+    check_layer(RMSNormalization(epsilon=1e-5, scale=scale, name="norm"), (states,), tmp_path)
+
+
+def test_norms_by_kind():
+    assert isinstance(norm_layer("layer", epsilon=1e-5, name="norm"), LayerNormalization)
+    assert isinstance(norm_layer("rms", epsilon=1e-5, name="norm"), RMSNormalization)
+    with pytest.raises(ValueError, match=r"norm_kind must be one of \('layer', 'rms'\), got 'batch'"):
+        norm_layer("batch", epsilon=1e-5, name="norm")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [LayerNormalization(epsilon=1e-3, name="norm"), RMSNormalization(epsilon=1e-3, scale=0.3, name="norm")],
+    ids=["layer", "rms"],
+)
+def test_values_and_gradients_are_the_same_while_training(states, layer):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("takes the gradient with tensorflow's tape")
     import tensorflow as tf
 
-    layer = LayerNormalization(epsilon=1e-3, name="norm")
     layer.build(states.shape)
     random = np.random.default_rng(3)
-    layer.gamma.assign(random.normal(1, 0.3, layer.gamma.shape))
-    layer.beta.assign(random.normal(0, 0.3, layer.beta.shape))
+    for weight in layer.trainable_variables:
+        weight.assign(random.normal(1, 0.3, weight.shape))
     probe = random.normal(size=states.shape).astype("float32")
     found = {}
     for training in (False, True):
@@ -60,7 +87,7 @@ def test_values_and_gradients_are_the_same_while_training(states):
             tape.watch(x)
             outputs = layer(x, training=training)
             loss = tf.reduce_sum(outputs * probe)
-        gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+        gradients = tape.gradient(loss, [x, *(weight.value for weight in layer.trainable_variables)])
         found[training] = [array(outputs), *(array(gradient) for gradient in gradients)]
     for plain, trained in zip(found[False], found[True], strict=True):
         np.testing.assert_allclose(trained, plain, atol=2e-5)

@@ -31,6 +31,14 @@ def test_layer_contract(states, tmp_path):
     check_layer(Projection(6, initializer_range=0.1, name="projection"), (states,), tmp_path)
 
 
+def test_without_a_bias(states, tmp_path):
+    layer = Projection(6, use_bias=False, initializer_range=0.1, name="projection")
+    check_layer(layer, (states,), tmp_path)
+    np.testing.assert_allclose(array(layer(states, training=True)), states @ array(layer.kernel), atol=1e-5)
+    layer.enable_lora(2, 1.0)
+    assert [weight.name for weight in layer.trainable_variables] == ["lora_a", "lora_b"]
+
+
 def test_units_must_be_positive():
     with pytest.raises(ValueError, match="units must be at least 1"):
         Projection(0)

@@ -9,29 +9,33 @@ from kerastx.layers.attention import SelfAttention
 from kerastx.layers.dropout import Dropout
 from kerastx.layers.feed_forward import FeedForward
 from kerastx.layers.gathering import gather_positions
-from kerastx.layers.normalization import LayerNormalization
+from kerastx.layers.normalization import norm_layer
 
 NORMS = ("post-norm", "pre-norm")
 
 
 @keras.saving.register_keras_serializable("kerastx")
 class EncoderBlock(keras.layers.Layer):
-    """Self-attention and feed-forward, each with dropout, a residual and a layer norm.
+    """Self-attention and feed-forward, each with dropout, a residual and a norm.
 
     post-norm, as BERT: x ← norm(x + f(x)); pre-norm (Xiong et al., 2020): x ← x + f(norm(x)).
 
     Args:
-        num_heads, intermediate_dim, activation: see `SelfAttention` and `FeedForward`.
+        num_heads, num_kv_heads, head_dim, qkv_bias, scale_scores: see `SelfAttention`.
+        intermediate_dim, activation, gated: see `FeedForward`.
         dropout_rate: of attention weights and of both residual branches.
         norm: "post-norm" or "pre-norm".
-        epsilon: of the layer norms.
+        norm_kind: "layer" or "rms", see `norm_layer`.
+        epsilon: of the norms.
+        use_bias: of all linear maps.
+        initializer_range: standard deviation of the initial kernels.
         first_token_only: answer for the first token alone, (B, 1, D): all that a model needs of its last block if it
             reads nothing but that.
 
-    Call: states float (B, T, D), attention_mask bool broadcastable to (B, N, T, T) -> float (B, T, D). With
-    query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all, and the mask is
-    (B, 1, 1, T) or (B, 1, T, T). With first_token_only it does so for one call what the argument of that name does for
-    all: for a block that is used more than once.
+    Call: states float (B, T, D), attention_mask bool and position_bias float broadcastable to (B, N, T, T) -> float
+    (B, T, D). With query_positions int32 (B, Q) it answers for these alone, (B, Q, D); they still attend to all, and
+    the mask is (B, 1, 1, T) or (B, 1, T, T). With first_token_only it does so for one call what the argument of that
+    name does for all: for a block that is used more than once.
     """
 
     def __init__(
@@ -39,10 +43,18 @@ class EncoderBlock(keras.layers.Layer):
         num_heads: int,
         intermediate_dim: int,
         *,
+        num_kv_heads: int | None = None,
+        head_dim: int | None = None,
         activation: str = "gelu",
+        gated: bool = False,
         dropout_rate: float = 0.1,
         norm: str = "post-norm",
+        norm_kind: str = "layer",
         epsilon: float = 1e-12,
+        use_bias: bool = True,
+        qkv_bias: bool | None = None,
+        scale_scores: bool = True,
+        initializer_range: float = 0.02,
         first_token_only: bool = False,
         **kwargs,
     ):
@@ -51,20 +63,47 @@ class EncoderBlock(keras.layers.Layer):
             raise ValueError(f"norm must be one of {NORMS}, got {norm!r}.")
         self.num_heads = num_heads
         self.intermediate_dim = intermediate_dim
+        self.num_kv_heads = num_kv_heads
+        self.head_dim = head_dim
         self.activation = activation
+        self.gated = gated
         self.dropout_rate = dropout_rate
         self.norm = norm
+        self.norm_kind = norm_kind
         self.epsilon = epsilon
+        self.use_bias = use_bias
+        self.qkv_bias = qkv_bias
+        self.scale_scores = scale_scores
+        self.initializer_range = initializer_range
         self.first_token_only = first_token_only
         policy = self.dtype_policy
-        self.attention = SelfAttention(num_heads, dropout_rate=dropout_rate, name="attention", dtype=policy)
-        self.attention_norm = LayerNormalization(epsilon=epsilon, name="attention_norm", dtype=policy)
-        self.feed_forward = FeedForward(intermediate_dim, activation=activation, name="feed_forward", dtype=policy)
-        self.feed_forward_norm = LayerNormalization(epsilon=epsilon, name="feed_forward_norm", dtype=policy)
+        self.attention = SelfAttention(num_heads, qkv_bias=qkv_bias, name="attention", **self._of_attention())
+        self.attention_norm = norm_layer(norm_kind, epsilon=epsilon, name="attention_norm", dtype=policy)
+        self.feed_forward = FeedForward(
+            intermediate_dim,
+            activation=activation,
+            gated=gated,
+            use_bias=use_bias,
+            initializer_range=initializer_range,
+            name="feed_forward",
+            dtype=policy,
+        )
+        self.feed_forward_norm = norm_layer(norm_kind, epsilon=epsilon, name="feed_forward_norm", dtype=policy)
         self.attention_dropout = Dropout(dropout_rate, name="attention_dropout", dtype=policy)
         self.feed_forward_dropout = Dropout(dropout_rate, name="feed_forward_dropout", dtype=policy)
 
-    def build(self, states_shape, attention_mask_shape=None, query_positions_shape=None):
+    def _of_attention(self) -> dict:
+        return {
+            "num_kv_heads": self.num_kv_heads,
+            "head_dim": self.head_dim,
+            "use_bias": self.use_bias,
+            "scale_scores": self.scale_scores,
+            "dropout_rate": self.dropout_rate,
+            "initializer_range": self.initializer_range,
+            "dtype": self.dtype_policy,
+        }
+
+    def build(self, states_shape):
         for layer in (
             self.attention,
             self.attention_norm,
@@ -75,7 +114,15 @@ class EncoderBlock(keras.layers.Layer):
         ):
             layer.build(states_shape)
 
-    def call(self, states, attention_mask=None, query_positions=None, training=None, first_token_only=False):
+    def call(
+        self,
+        states,
+        attention_mask=None,
+        query_positions=None,
+        position_bias=None,
+        training=None,
+        first_token_only=False,
+    ):
         answers_all = query_positions is None and not self.first_token_only and not first_token_only
 
         def choose(x):  # (B, T, ...) -> (B, Q, ...)
@@ -89,6 +136,7 @@ class EncoderBlock(keras.layers.Layer):
                 x,
                 attention_mask=attention_mask,
                 query_states=query_states,
+                position_bias=position_bias,
                 training=training,
                 keep_kernel_whole=first_token_only,
             )
@@ -107,7 +155,13 @@ class EncoderBlock(keras.layers.Layer):
         return states + transform(self.feed_forward_norm(states))
 
     def compute_output_spec(
-        self, states, attention_mask=None, query_positions=None, training=None, first_token_only=False
+        self,
+        states,
+        attention_mask=None,
+        query_positions=None,
+        position_bias=None,
+        training=None,
+        first_token_only=False,
     ):
         shape = self.compute_output_shape(
             states.shape, query_positions_shape=None if query_positions is None else query_positions.shape
@@ -126,9 +180,17 @@ class EncoderBlock(keras.layers.Layer):
             **super().get_config(),
             "num_heads": self.num_heads,
             "intermediate_dim": self.intermediate_dim,
+            "num_kv_heads": self.num_kv_heads,
+            "head_dim": self.head_dim,
             "activation": self.activation,
+            "gated": self.gated,
             "dropout_rate": self.dropout_rate,
             "norm": self.norm,
+            "norm_kind": self.norm_kind,
             "epsilon": self.epsilon,
+            "use_bias": self.use_bias,
+            "qkv_bias": self.qkv_bias,
+            "scale_scores": self.scale_scores,
+            "initializer_range": self.initializer_range,
             "first_token_only": self.first_token_only,
         }

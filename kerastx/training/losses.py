@@ -6,8 +6,11 @@ import keras
 from keras import ops
 
 
-def sparse_cross_entropy(labels, logits):
+def sparse_cross_entropy(labels, logits, label_smoothing: float = 0.0):
     """Return -log softmax(logits)[label] in nats: int (...), float32 (..., V) -> float32 (...).
+
+    Smoothed (Szegedy et al., 2016, section 7) it is (1 - ε) of that and ε of the mean of -log softmax over the
+    vocabulary; no distribution of the labels is made.
 
     Labels must lie in [0, V); a position to ignore has any such label and the weight 0.
 
@@ -25,12 +28,21 @@ def sparse_cross_entropy(labels, logits):
     def forward(logits):
         probabilities = ops.softmax(logits, axis=-1)
         best, highest = largest(logits)
-        losses = highest - ops.log(at(probabilities, best)) - at(logits, labels)
+        log_sum = highest - ops.log(at(probabilities, best))
+        if label_smoothing:
+            size = logits.shape[-1]
+            target = (1.0 - label_smoothing) * at(logits, labels) + label_smoothing * ops.mean(logits, axis=-1)
+        else:
+            target = at(logits, labels)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            others = probabilities * ops.expand_dims(upstream, -1)
-            return ops.scatter_update(others, rows, (at(probabilities, labels) - 1.0) * upstream)
+            others, of_label = probabilities, at(probabilities, labels) - (1.0 - label_smoothing)
+            if label_smoothing:
+                others, of_label = others - label_smoothing / size, of_label - label_smoothing / size
+            return ops.scatter_update(others * ops.expand_dims(upstream, -1), rows, of_label * upstream)
+
+        losses = log_sum - target
 
         return losses, gradient
 
@@ -50,21 +62,38 @@ def largest(logits):
 
 @keras.saving.register_keras_serializable("kerastx")
 class CrossEntropy(keras.losses.Loss):
-    """`sparse_cross_entropy` of int labels (...) and float logits (..., V), averaged over real positions."""
+    """`sparse_cross_entropy` of int labels (...) and float logits (..., V), averaged over real positions.
 
-    def __init__(self, name: str = "cross_entropy", reduction: str = "mean_with_sample_weight", **kwargs):
+    Args:
+        label_smoothing: ε, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        name: str = "cross_entropy",
+        reduction: str = "mean_with_sample_weight",
+        *,
+        label_smoothing: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(name=name, reduction=reduction, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing!r}.")
+        self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        return sparse_cross_entropy(y_true, y_pred)
+        return sparse_cross_entropy(y_true, y_pred, self.label_smoothing)
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
-def cross_entropy(name: str = "cross_entropy") -> keras.losses.Loss:
+def cross_entropy(name: str = "cross_entropy", *, label_smoothing: float = 0.0) -> keras.losses.Loss:
     """Return L = -Σ w log softmax(logits)[label] / Σ w over float logits (..., C) and int32 labels (...).
 
     The mean is over real positions: Keras' default reduction divides by filler positions (weight 0) too.
     """
-    return CrossEntropy(name)
+    return CrossEntropy(name, label_smoothing=label_smoothing)
 
 
 @keras.saving.register_keras_serializable("kerastx")
@@ -120,3 +149,8 @@ class BinaryCrossEntropy(keras.losses.Loss):
 def pretraining_losses() -> dict[str, keras.losses.Loss]:
     """Return the losses of `build_pretrainer`'s outputs; pass masked weights as `sample_weight`."""
     return {"masked_lm": cross_entropy(), "next_sentence": cross_entropy()}
+
+
+def generation_losses(*, label_smoothing: float = 0.0) -> dict[str, keras.losses.Loss]:
+    """Return the loss of every next token, of `LanguageModel` and `Seq2Seq`, with the weights of `next_tokens`."""
+    return {"logits": cross_entropy(label_smoothing=label_smoothing)}

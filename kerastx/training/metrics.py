@@ -82,3 +82,8 @@ def pretraining_metrics() -> dict[str, list[keras.metrics.Metric]]:
     Pass them as `weighted_metrics`, so that filler positions do not count.
     """
     return {"masked_lm": [Accuracy(), Perplexity()], "next_sentence": [Accuracy()]}
+
+
+def generation_metrics() -> dict[str, list[keras.metrics.Metric]]:
+    """Return accuracy and perplexity of the next tokens; pass them as `weighted_metrics`."""
+    return {"logits": [Accuracy(), Perplexity()]}

@@ -12,6 +12,7 @@ from kerastx.training.losses import (
     BinaryCrossEntropy,
     Distillation,
     cross_entropy,
+    generation_losses,
     sparse_cross_entropy,
 )
 
@@ -61,6 +62,31 @@ def value_and_gradient_graph(labels, logits):
         tape.watch(logits)
         losses = sparse_cross_entropy(labels, logits)
     return tape.gradient(losses, logits)
+
+
+@pytest.mark.parametrize("scale", [1.0, 25.0, 1e3])
+def test_smoothed_values_and_gradients_equal_tensorflows(batch, scale):
+    labels, logits = batch
+
+    def smoothed(labels, logits):
+        targets = 0.9 * tf.one_hot(labels, 11) + 0.1 / 11
+        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+    found = value_and_gradient(lambda y, x: sparse_cross_entropy(y, x, 0.1), labels, logits * scale)
+    expected = value_and_gradient(smoothed, labels, logits * scale)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+
+
+def test_a_smoothed_loss_survives_saving_and_counts_real_positions(batch):
+    labels, logits = batch
+    weights = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 1]], "float32")
+    loss = generation_losses(label_smoothing=0.2)["logits"]
+    loss = keras.losses.deserialize(keras.losses.serialize(loss))
+    values = np.asarray(sparse_cross_entropy(labels, logits, 0.2))
+    assert float(loss(labels, logits, weights)) == pytest.approx((values * weights).sum() / weights.sum(), rel=1e-6)
+    with pytest.raises(ValueError, match=r"label_smoothing must be in \[0, 1\), got 1.0"):
+        generation_losses(label_smoothing=1.0)
 
 
 def test_the_mean_is_over_real_positions(batch):

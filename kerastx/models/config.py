@@ -6,6 +6,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from kerastx.models.config_checks import (
+    check_choices,
+    check_counts,
+    check_dropout_rate,
+    check_flags,
+    check_keys,
+    check_positive,
+)
+
 # The published small-BERT family (Turc et al., 2019): (layers, hidden size); heads are hidden / 64, F is 4 x hidden.
 PRESETS = {"tiny": (2, 128), "mini": (4, 256), "small": (4, 512), "medium": (8, 512), "base": (12, 768)}
 ACTIVATION_NAMES = ("gelu", "gelu_tanh", "relu")
@@ -54,42 +63,31 @@ class EncoderConfig:
     pooler_activation: str = "tanh"
 
     def __post_init__(self):
-        for name in (
-            "vocabulary_size",
-            "hidden_dim",
-            "num_layers",
-            "num_heads",
-            "intermediate_dim",
-            "max_sequence_length",
-            "num_segments",
-            "embedding_dim",
-        ):
-            value = getattr(self, name)
-            if name == "embedding_dim" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+        check_counts(
+            self,
+            (
+                "vocabulary_size",
+                "hidden_dim",
+                "num_layers",
+                "num_heads",
+                "intermediate_dim",
+                "max_sequence_length",
+                "num_segments",
+            ),
+            optional=("embedding_dim",),
+        )
         if self.hidden_dim % self.num_heads:
             raise ValueError(
                 "hidden_dim must be a multiple of num_heads, "
                 f"got hidden_dim={self.hidden_dim}, num_heads={self.num_heads}."
             )
-        if not 0 <= self.dropout_rate < 1:
-            raise ValueError(f"dropout_rate must be in [0, 1), got {self.dropout_rate!r}.")
-        if self.activation not in ACTIVATION_NAMES:
-            raise ValueError(f"activation must be one of {ACTIVATION_NAMES}, got {self.activation!r}.")
-        if self.norm not in NORM_NAMES:
-            raise ValueError(f"norm must be one of {NORM_NAMES}, got {self.norm!r}.")
-        if self.pooler_activation not in POOLER_ACTIVATION_NAMES:
-            raise ValueError(
-                f"pooler_activation must be one of {POOLER_ACTIVATION_NAMES}, got {self.pooler_activation!r}."
-            )
-        for name in ("share_layers", "has_pooler"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}.")
-        for name in ("epsilon", "initializer_range"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}.")
+        check_dropout_rate(self)
+        check_choices(
+            self,
+            {"activation": ACTIVATION_NAMES, "norm": NORM_NAMES, "pooler_activation": POOLER_ACTIVATION_NAMES},
+        )
+        check_flags(self, ("share_layers", "has_pooler"))
+        check_positive(self, ("epsilon", "initializer_range"))
 
     @classmethod
     def preset(cls, name: str, *, vocabulary_size: int, **overrides: Any) -> EncoderConfig:
@@ -108,11 +106,7 @@ class EncoderConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EncoderConfig:
         """Read what `to_dict` wrote; ValueError names every unknown or missing key."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise ValueError(f"unknown encoder config keys {unknown}; known are {sorted(known)}.")
-        if "vocabulary_size" not in values:
-            raise ValueError("the encoder config lacks vocabulary_size.")
+        check_keys(cls, values, name="encoder")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

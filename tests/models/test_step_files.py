@@ -1,4 +1,7 @@
-"""A step of generating as a TFLite graph: builtin operators, any number of tokens and slots, Keras' numbers."""
+"""A step of generating as a graph of TFLite or ONNX: any number of tokens and slots, Keras' numbers.
+
+TFLite's writes into given slots, builtin operators only; ONNX's has a cache that grows.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
+import tf2onnx
 from ai_edge_litert.interpreter import Interpreter
 from generating_models import language_model, prompts, seq2seq
 from layer_contract import array
@@ -33,6 +39,37 @@ def in_a_file(model: keras.Model, function: Callable, specs: dict[str, tf.Tensor
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     runner = Interpreter(model_content=converter.convert()).get_signature_runner("step")
     return lambda inputs: runner(**{name: np.asarray(value) for name, value in inputs.items()})
+
+
+def in_an_onnx_file(function: Callable, specs: dict[str, tf.TensorSpec]) -> Callable:
+    """Return `function` as tf2onnx wrote it, in standard operators."""
+    names = list(specs)
+    signature = [tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in specs.items()]
+    traced = tf.function(lambda *inputs: function(dict(zip(names, inputs, strict=True))), input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=18)
+    onnx.checker.check_model(proto, full_check=True)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    outputs = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(
+        zip(outputs, session.run(None, {name: np.asarray(inputs[name]) for name in names}), strict=True)
+    )
+
+
+def step_of(model: keras.Model) -> Callable:
+    """Return a step of a language model, of tensors by name to tensors by name."""
+
+    def step(inputs):
+        logits, cache = model.step(
+            inputs["token_ids"], inputs["positions"], cache_in(inputs), first_slot=inputs.get("first_slot")
+        )
+        return written(logits, cache)
+
+    return step
+
+
+def written(logits, cache: KeyValueCache) -> dict:
+    """The outputs of a step: no name is that of an input, which ONNX would take for the same tensor."""
+    return {"logits": logits, **{f"new_{name}": value for name, value in by_name(cache).items()}}
 
 
 def by_name(cache: KeyValueCache) -> dict:
@@ -70,30 +107,37 @@ def steps_of_tokens():
 
 def check_steps(step: Callable, file_step: Callable, cache: KeyValueCache) -> None:
     """Run both over `steps_of_tokens`, each with the cache it wrote itself."""
-    expected = found = by_name(cache)
+    expected = found = {f"new_{name}": value for name, value in by_name(cache).items()}
     for token_ids, positions, first_slot in steps_of_tokens():
         tokens = {"token_ids": token_ids, "positions": positions, "first_slot": np.int32(first_slot)}
         expected, found = (
-            function({**tokens, **{name: x for name, x in last.items() if name != "logits"}})
+            function({**tokens, **{name[4:]: value for name, value in last.items() if name.startswith("new_")}})
             for function, last in ((step, expected), (file_step, found))
         )
-        np.testing.assert_array_equal(found["cached_positions"], array(expected["cached_positions"]))
+        np.testing.assert_array_equal(found["new_cached_positions"], array(expected["new_cached_positions"]))
         np.testing.assert_allclose(found["logits"], array(expected["logits"]), atol=2e-5)
 
 
 @pytest.mark.parametrize("name", [pytest.param("gpt2", marks=SLOW), "llama", pytest.param("relative", marks=SLOW)])
 def test_prompts_and_single_tokens_through_one_graph(name, tmp_path):
     model = language_model(name)
-
-    def step(inputs):
-        logits, cache = model.step(
-            inputs["token_ids"], inputs["positions"], cache_in(inputs), first_slot=inputs["first_slot"]
-        )
-        return {"logits": logits, **by_name(cache)}
-
+    step = step_of(model)
     file_step = in_a_file(model, step, specs_of(model), tmp_path)
     for capacity in (9, 14):
         check_steps(step, file_step, model.initial_cache(BATCH, capacity))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gpt2", "llama", "relative"])
+def test_a_growing_cache_through_one_graph_of_onnx(name):
+    model = language_model(name)
+
+    def step(inputs):
+        return step_of(model)({key: value for key, value in inputs.items() if key != "first_slot"})
+
+    specs = specs_of(model)
+    del specs["first_slot"]
+    check_steps(step, in_an_onnx_file(step, specs), model.initial_cache(BATCH))
 
 
 @pytest.mark.slow
@@ -114,7 +158,7 @@ def test_a_source_is_encoded_once_for_all_steps(name, tmp_path):
             source_padding_mask=inputs["source_padding_mask"],
             first_slot=inputs["first_slot"],
         )
-        return {"logits": logits, **by_name(cache)}
+        return written(logits, cache)
 
     specs = {name: tf.TensorSpec((BATCH, x.shape[1], None, x.shape[3]), "float32") for name, x in flat.items()}
     file_step = in_a_file(model, step, {**specs_of(model), "source_padding_mask": MASK, **specs}, tmp_path / "step")

@@ -34,9 +34,9 @@ def dot_product_attention(query, key, value, *, scale=None, attention_mask=None,
     """
     scale = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
     query = query if scale == 1.0 else query * scale
-    whole = ops.shape(query)
     is_grouped = query.shape[1] != key.shape[1]
     if is_grouped:  # Heads of a group stand side by side, so this is no copy: (B, N_kv, T · N / N_kv, H).
+        whole = ops.shape(query)
         query = ops.reshape(query, (whole[0], key.shape[1], -1, whole[3]))
     scores = ops.matmul(query, ops.swapaxes(key, -1, -2))
     if is_grouped:
@@ -128,7 +128,7 @@ class SelfAttention(keras.layers.Layer):
         self.initializer_range = initializer_range
         self.dropout = Dropout(dropout_rate, name="dropout", dtype=self.dtype_policy)
 
-    def build(self, states_shape, attention_mask_shape=None, query_states_shape=None):
+    def build(self, states_shape):
         hidden_dim = states_shape[-1]
         if self.head_dim is None and hidden_dim % self.num_heads:
             raise ValueError(

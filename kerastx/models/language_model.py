@@ -11,6 +11,7 @@ from kerastx.layers.gathering import gather_positions
 from kerastx.layers.kv_cache import KeyValueCache, causal_mask, token_positions
 from kerastx.layers.vocabulary_logits import VocabularyLogits
 from kerastx.models.decoder_config import LanguageModelConfig
+from kerastx.models.encoder import packed_inputs, same_sequence
 from kerastx.models.stack import Stack, embedding, output_embedding
 
 
@@ -18,30 +19,38 @@ from kerastx.models.stack import Stack, embedding, output_embedding
 class LanguageModel(keras.Model):
     """A decoder with the logits of the next token at every position (Radford et al., 2019; Touvron et al., 2023).
 
-    Inputs: token_ids (B, T) int32, padding_mask (B, T) bool, on either side. Outputs: {"logits": float32 (B, T, V)};
-    those at a token are of the one behind it.
+    Args:
+        config: of the decoder.
+        packed: whether rows hold several sequences, which do not see each other; the weights are the same.
+
+    Inputs: token_ids (B, T) int32, padding_mask (B, T) bool, on either side; packed also those of `packed_inputs`.
+    Outputs: {"logits": float32 (B, T, V)}; those at a token are of the one behind it.
 
     To generate, `step` goes on from an `initial_cache`: with all of a prompt, then with one token at a time.
     """
 
-    def __init__(self, config: LanguageModelConfig, *, name: str = "language_model", **kwargs: Any):
-        token_ids = keras.Input((None,), dtype="int32", name="token_ids")
-        padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
+    def __init__(
+        self, config: LanguageModelConfig, *, packed: bool = False, name: str = "language_model", **kwargs: Any
+    ):
+        inputs = {
+            "token_ids": keras.Input((None,), dtype="int32", name="token_ids"),
+            "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+            **(packed_inputs() if packed else {}),
+        }
         token_embedding = embedding(config, "token_embedding")
         decoder = Stack(config, side="decoder", num_layers=config.num_layers, token_embedding=token_embedding)
         head = VocabularyLogits(
             output_embedding(config, token_embedding), use_bias=config.output_bias, name="vocabulary_logits"
         )
         as_float32 = keras.layers.Activation("linear", dtype="float32", name="logits")
-        positions = token_positions(padding_mask)
-        states = decoder(token_ids, positions, attention_mask=causal_mask(positions, positions))
-        super().__init__(
-            inputs={"token_ids": token_ids, "padding_mask": padding_mask},
-            outputs={"logits": as_float32(head(states))},
-            name=name,
-            **kwargs,
-        )
+        positions = inputs["positions"] if packed else token_positions(inputs["padding_mask"])
+        attention_mask = causal_mask(positions, positions)
+        if packed:
+            attention_mask = ops.logical_and(attention_mask, same_sequence(inputs["sequence_ids"]))
+        states = decoder(inputs["token_ids"], positions, attention_mask=attention_mask)
+        super().__init__(inputs=inputs, outputs={"logits": as_float32(head(states))}, name=name, **kwargs)
         self.config = config
+        self.packed = packed
         self._decoder = decoder
 
     def initial_cache(self, batch_size: int, capacity: int = 0) -> KeyValueCache:
@@ -72,11 +81,11 @@ class LanguageModel(keras.Model):
         return next_token_logits(self, states, positions), cache
 
     def get_config(self) -> dict[str, Any]:
-        return {"config": self.config.to_dict(), "name": self.name}
+        return {"config": self.config.to_dict(), "packed": self.packed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> LanguageModel:
-        return cls(LanguageModelConfig.from_dict(config["config"]), name=config["name"])
+        return cls(LanguageModelConfig.from_dict(config["config"]), packed=config["packed"], name=config["name"])
 
 
 def next_token_logits(model: keras.Model, states, positions):

@@ -70,6 +70,27 @@ def test_prompts_at_once_and_then_one_token_at_a_time(name, left, first_slot):
     assert cache.positions.shape == (3, 11 if first_slot is None else 13)
 
 
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_sequences_of_a_packed_row_are_as_alone(name):
+    model = language_model(name)
+    packed = LanguageModel(model.config, packed=True)
+    packed.set_weights(model.get_weights())
+    token_ids, _ = prompts()
+    row = token_ids[:1]
+    sequence_ids = np.array([[1, 1, 1, 2, 2, 0, 0]], "int32")
+    inputs = {
+        "token_ids": row,
+        "padding_mask": sequence_ids > 0,
+        "positions": np.array([[0, 1, 2, 0, 1, 0, 0]], "int32"),
+        "sequence_ids": sequence_ids,
+    }
+    found = array(packed(inputs)["logits"])[0]
+    for begin, end in ((0, 3), (3, 5)):
+        alone = logits_of(model, row[:, begin:end], np.ones((1, end - begin), bool))
+        np.testing.assert_allclose(found[begin:end], alone[0], atol=2e-5)
+    assert LanguageModel.from_config(packed.get_config()).packed
+
+
 def test_a_prompt_may_come_in_parts():
     model = language_model("llama")
     token_ids, mask = prompts(left=True)

@@ -20,6 +20,8 @@ from generating_models import language_model, prompts, seq2seq
 from layer_contract import array
 
 from kerastx.layers.kv_cache import KeyValueCache, token_positions
+from kerastx.models.decoder_config import LanguageModelConfig
+from kerastx.models.language_model import LanguageModel
 
 BATCH = 3
 TOKENS = tf.TensorSpec((BATCH, None), "int32")
@@ -27,8 +29,8 @@ MASK = tf.TensorSpec((BATCH, None), "bool")
 SLOW = pytest.mark.slow
 
 
-def in_a_file(model: keras.Model, function: Callable, specs: dict[str, tf.TensorSpec], folder: Path) -> Callable:
-    """Return `function`, of tensors by name to tensors by name, as the converter wrote it."""
+def flatbuffer(model: keras.Model, function: Callable, specs: dict[str, tf.TensorSpec], folder: Path) -> bytes:
+    """Return the file of a function of tensors by name to tensors by name, with the weights of `model`."""
     archive = keras.export.ExportArchive()
     archive.track(model)
     traced = tf.function(lambda **inputs: function(inputs))
@@ -37,7 +39,12 @@ def in_a_file(model: keras.Model, function: Callable, specs: dict[str, tf.Tensor
     archive.write_out(str(folder), verbose=False)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["step"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    runner = Interpreter(model_content=converter.convert()).get_signature_runner("step")
+    return converter.convert()
+
+
+def in_a_file(model: keras.Model, function: Callable, specs: dict[str, tf.TensorSpec], folder: Path) -> Callable:
+    """Return `function` as the converter wrote it."""
+    runner = Interpreter(model_content=flatbuffer(model, function, specs, folder)).get_signature_runner("step")
     return lambda inputs: runner(**{name: np.asarray(value) for name, value in inputs.items()})
 
 
@@ -125,6 +132,15 @@ def test_prompts_and_single_tokens_through_one_graph(name, tmp_path):
     file_step = in_a_file(model, step, specs_of(model), tmp_path)
     for capacity in (9, 14):
         check_steps(step, file_step, model.initial_cache(BATCH, capacity))
+
+
+@pytest.mark.slow
+def test_a_file_has_the_tied_table_once(tmp_path):
+    """Factors right before a product are folded into a copy of its matrix: the last norm's, and T5's 1/√D."""
+    config = LanguageModelConfig.preset("llama-tiny", vocabulary_size=8000, scale_outputs=True)
+    model = LanguageModel(config)
+    content = flatbuffer(model, step_of(model), specs_of(model), tmp_path)
+    assert len(content) < 1.05 * 4 * model.count_params()
 
 
 @pytest.mark.slow

@@ -74,8 +74,17 @@ def _is_on_the_hub(name: str) -> bool:
 
 
 def load_start(source: str | os.PathLike[str]) -> Checkpoint:
-    """Open a checkpoint to fine-tune from: a sentence encoder comes as the bare encoder, with the pooler it has."""
+    """Open a checkpoint to fine-tune from: a sentence encoder comes as the bare encoder, with the pooler it has.
+
+    Raises:
+        CheckpointError: see `load`; or there is no encoder in it.
+    """
+    from kerastx.checkpoint.tasks import ENCODER_TASKS
+    from kerastx.errors import CheckpointError
+
     checkpoint = load_checkpoint(source)
+    if checkpoint.task not in ENCODER_TASKS:
+        raise CheckpointError(f"{source} is a {checkpoint.task} checkpoint; expected one of an encoder to start from")
     return (
         load_checkpoint(source, task="encoder")
         if checkpoint.task == "embedding" and checkpoint.left_out

@@ -9,7 +9,8 @@ import pytest
 
 import kerastx
 from kerastx.checkpoint.huggingface import load_huggingface
-from kerastx.checkpoint.store import TASKS, Checkpoint, save_checkpoint
+from kerastx.checkpoint.store import Checkpoint, save_checkpoint
+from kerastx.checkpoint.tasks import TASKS
 from kerastx.cli.import_model import Task
 from kerastx.errors import ArtifactError, CheckpointError
 from kerastx.sources import load_start

@@ -10,8 +10,9 @@ from keras import ops
 
 from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
 from kerastx.checkpoint.spans import answer_questions
-from kerastx.checkpoint.store import TEXT_TASKS, Checkpoint
+from kerastx.checkpoint.store import Checkpoint
 from kerastx.checkpoint.tagging import find_entities
+from kerastx.checkpoint.tasks import TEXT_TASKS
 from kerastx.errors import CheckpointError
 from kerastx.runtime.results import OUTPUTS, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text

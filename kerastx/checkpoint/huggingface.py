@@ -26,7 +26,8 @@ from kerastx.checkpoint.huggingface_config import (
 )
 from kerastx.checkpoint.huggingface_names import FAMILIES, Family, Rule, check_sizes, rules, with_padding
 from kerastx.checkpoint.json_files import read_json_object
-from kerastx.checkpoint.store import TASKS, TEXT_TASKS, Checkpoint, build_model, replace_folder, write_json
+from kerastx.checkpoint.store import Checkpoint, replace_folder, write_json
+from kerastx.checkpoint.tasks import ENCODER_TASKS, TEXT_TASKS, build_model
 from kerastx.checkpoint.tensors import SINGLE, read_tensors
 from kerastx.checkpoint.weights import non_finite_weights, weight_arrays
 from kerastx.errors import CheckpointError, DataError
@@ -183,7 +184,7 @@ def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
         wrong += _shape_problems(rule, tuple(targets[rule.ours].shape), arrays)
     used = {name for rule in table for name in rule.theirs}
     others = set(arrays) - used - set(source.family.copies) - set(source.family.buffers)
-    known = {name for task in TASKS for rule in _rules_or_none(source, task) for name in rule.theirs}
+    known = {name for task in ENCODER_TASKS for rule in _rules_or_none(source, task) for name in rule.theirs}
     known |= source.outside if source.task == "encoder" else set()
     left_out = {name for name in others if name in known or name.startswith(source.family.left_out or "\0")}
     wrong += [f"{name} is not part of the model" for name in sorted(others - left_out)]

@@ -10,7 +10,8 @@ from typing import Any, cast
 import keras
 import numpy as np
 
-from kerastx.checkpoint.store import Checkpoint, build_model
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.checkpoint.tasks import build_model
 from kerastx.checkpoint.weights import assign_weights, weight_arrays
 from kerastx.errors import CheckpointError, MissingExtraError
 from kerastx.models.config import EncoderConfig

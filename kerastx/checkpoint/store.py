@@ -5,33 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from kerastx.checkpoint.tasks import build_model, check_config, config_key, config_type
 from kerastx.checkpoint.weights import assign_weights, non_finite_weights, read_arrays, weight_arrays, write_arrays
 from kerastx.errors import CheckpointError, DataError
-from kerastx.models.classifier import build_classifier, build_regressor
-from kerastx.models.config import EncoderConfig
-from kerastx.models.encoder import build_encoder
 from kerastx.models.lora import has_lora
-from kerastx.models.masked_lm import build_masked_lm
-from kerastx.models.pretraining import build_pretrainer
-from kerastx.models.sentence_encoder import build_sentence_encoder
-from kerastx.models.span_extractor import build_span_extractor
-from kerastx.models.tagger import build_tagger
-from kerastx.text.question_windows import SpanSettings, context_separator
-from kerastx.text.tags import bio_tags
+from kerastx.text.question_windows import SpanSettings
 from kerastx.text.tokenizer import Tokenizer
 
 FORMAT = "kerastx-checkpoint"
 VERSION = 1
-# Heads that answer for whole texts: one of several labels, any of them, a number.
-TEXT_TASKS = ("classification", "multi_label", "regression")
-TASKS = ("encoder", "pretraining", "masked_lm", "embedding", "tagging", "span", *TEXT_TASKS)
+SOURCE_TOKENIZER = "source_tokenizer.json"
 
 
 @dataclass(kw_only=True)
@@ -40,23 +29,25 @@ class Checkpoint:
 
     Args:
         model: as built by `build_model`.
-        tokenizer: whose vocabulary the model was trained with.
-        config: of the encoder.
+        tokenizer: whose vocabulary the model was trained with; of "seq2seq" that of what it writes.
+        config: an `EncoderConfig`; a `LanguageModelConfig` or `Seq2SeqConfig` of a model that writes.
         task: "classification" (one of several labels), "multi_label" (any of them), "regression" (a number),
             "embedding" (a unit vector), "tagging" (entities), "span" (the part of a context that answers a question),
-            "masked_lm", "pretraining" (masked words and next sentence) or "encoder".
+            "masked_lm", "pretraining" (masked words and next sentence), "encoder", "language_model" (goes on from a
+            text) or "seq2seq" (writes a text for another one).
         labels: class names in the order of the logits, or types of entities; empty where there are none.
         pair: whether it answers for two texts together.
-        max_length: tokens, [CLS] and [SEP] included, that training cut texts to.
+        max_length: tokens, [CLS] and [SEP] included, that training cut texts to; of "seq2seq" both texts.
         description: a sentence for people.
         path: of the folder that it was loaded from.
         left_out: arrays of a foreign checkpoint's heads that this task has no place for.
         span: how answers are looked for, of the task "span" and only of it.
+        source_tokenizer: of the sources of "seq2seq"; None = `tokenizer`.
     """
 
     model: keras.Model
     tokenizer: Tokenizer
-    config: EncoderConfig
+    config: Any
     task: str
     labels: tuple[str, ...] = ()
     pair: bool = False
@@ -65,22 +56,35 @@ class Checkpoint:
     path: Path | None = field(default=None)
     left_out: tuple[str, ...] = ()
     span: SpanSettings | None = None
+    source_tokenizer: Tokenizer | None = None
 
     def __post_init__(self):
         self.labels = tuple(self.labels)
         if self.task == "span":
             self.pair = True
             self.span = self.span or SpanSettings()
-        if self.task not in TASKS:
-            raise ValueError(f"task must be one of {TASKS}, got {self.task!r}.")
+        check_config(self.task, self.config)
         if self.task == "classification" and len(self.labels) < 2:
             raise ValueError(f"a classification needs at least 2 labels, got {self.labels}.")
         if not 3 <= self.max_length <= self.config.max_sequence_length:
             raise ValueError(f"max_length must be in [3, {self.config.max_sequence_length}], got {self.max_length}.")
+        self._check_vocabularies()
+
+    def _check_vocabularies(self) -> None:
         # Tables are often made a little longer than the vocabulary, to a multiple of 8 or 64.
         if self.tokenizer.vocabulary_size > self.config.vocabulary_size:
             raise ValueError(
                 f"the tokenizer has {self.tokenizer.vocabulary_size} tokens, the model {self.config.vocabulary_size}."
+            )
+        if self.task != "seq2seq":
+            if self.source_tokenizer is not None:
+                raise ValueError(f"source_tokenizer is of the task seq2seq, got one for {self.task}.")
+            return
+        source, places = self.source_tokenizer or self.tokenizer, self.config.source_vocabulary_size
+        if source.vocabulary_size > (places or self.config.vocabulary_size):
+            raise ValueError(
+                f"the tokenizer of the source has {source.vocabulary_size} tokens, "
+                f"the model {places or self.config.vocabulary_size}."
             )
 
     def __call__(self, texts, pairs=None):
@@ -111,37 +115,6 @@ class Checkpoint:
         from kerastx.checkpoint.huggingface import save_huggingface
 
         return save_huggingface(path, self, family=family, force=force)
-
-
-def build_model(
-    task: str, config: EncoderConfig, labels: tuple[str, ...] = (), *, tokenizer: Tokenizer | None = None
-) -> keras.Model:
-    """Build the model of a task with fresh weights.
-
-    Args:
-        task: see `Checkpoint`.
-        config: of the encoder.
-        labels: see `Checkpoint`.
-        tokenizer: for "span", whose model tells the context from the question by the separators between them.
-    """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {TASKS}, got {task!r}.")
-    if task in ("classification", "multi_label"):
-        return build_classifier(config, num_classes=len(labels))
-    if task == "tagging":
-        return build_tagger(config, num_tags=len(bio_tags(labels)))
-    if task == "span":
-        if tokenizer is None:
-            raise ValueError("the model of the task span is built for a tokenizer.")
-        return build_span_extractor(config, **context_separator(tokenizer)._asdict())
-    builders: dict[str, Callable[[EncoderConfig], keras.Model]] = {
-        "encoder": build_encoder,
-        "pretraining": build_pretrainer,
-        "masked_lm": build_masked_lm,
-        "embedding": build_sentence_encoder,
-        "regression": build_regressor,
-    }
-    return builders[task](config)
 
 
 def in_float32(checkpoint: Checkpoint) -> Checkpoint:
@@ -216,6 +189,8 @@ def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str
         raise CheckpointError(f"{folder}: {len(broken)} weights hold NaN or infinity, first {broken[0]}; not written")
     digest = write_arrays(folder / "model.safetensors", weight_arrays(checkpoint.model))
     checkpoint.tokenizer.save(folder / "tokenizer.json")
+    if checkpoint.source_tokenizer is not None:
+        checkpoint.source_tokenizer.save(folder / SOURCE_TOKENIZER)
     write_json(
         folder / "config.json",
         {
@@ -227,7 +202,12 @@ def write_checkpoint_files(folder: Path, checkpoint: Checkpoint, extra: dict[str
             "max_length": checkpoint.max_length,
             "description": checkpoint.description,
             **({"span": checkpoint.span.to_dict()} if checkpoint.span else {}),
-            "encoder": checkpoint.config.to_dict(),
+            **(
+                {"own_source_tokenizer": checkpoint.source_tokenizer is not None}
+                if checkpoint.task == "seq2seq"
+                else {}
+            ),
+            config_key(checkpoint.task): checkpoint.config.to_dict(),
             "sha256": {"model.safetensors": digest},
             **(extra or {}),
         },
@@ -275,11 +255,12 @@ def _foreign(path: str | os.PathLike, values: Any) -> str:
 
 def _wrong_types(values: dict[str, Any]) -> str:
     """Return what is wrong with the values that no constructor checks, or nothing."""
-    labels, pair, digests = values.get("labels", []), values.get("pair", False), values.get("sha256", {})
+    labels, digests = values.get("labels", []), values.get("sha256", {})
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         return f'expected a list of strings as "labels", got {labels!r}'
-    if not isinstance(pair, bool):
-        return f'expected true or false as "pair", got {pair!r}'
+    for flag in ("pair", "own_source_tokenizer"):
+        if not isinstance(values.get(flag, False), bool):
+            return f'expected true or false as "{flag}", got {values[flag]!r}'
     if not isinstance(digests, dict):
         return f'incomplete or altered: expected an object as "sha256", got {digests!r}'
     return ""
@@ -294,8 +275,9 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
     path = Path(path)
     values = read_config(path)
     tokenizer = Tokenizer.load(path)
+    own_source = values.get("own_source_tokenizer", False)
     try:
-        config = EncoderConfig.from_dict(values["encoder"])
+        config = config_type(values["task"]).from_dict(values[config_key(values["task"])])
         labels = tuple(values.get("labels", ()))
         checkpoint = Checkpoint(
             model=build_model(values["task"], config, labels, tokenizer=tokenizer),
@@ -308,6 +290,7 @@ def load_checkpoint(path: str | os.PathLike) -> Checkpoint:
             description=values.get("description", ""),
             path=path,
             span=SpanSettings.from_dict(values["span"]) if values["task"] == "span" else None,
+            source_tokenizer=Tokenizer.load(path / SOURCE_TOKENIZER) if own_source else None,
         )
     except (DataError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path / 'config.json'}: {_reason(error)}") from error

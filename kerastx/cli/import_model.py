@@ -24,6 +24,8 @@ class Task(StrEnum):
     classification = "classification"
     multi_label = "multi_label"
     regression = "regression"
+    language_model = "language_model"
+    seq2seq = "seq2seq"
 
 
 def import_model(

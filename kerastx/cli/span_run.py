@@ -11,7 +11,8 @@ import numpy as np
 
 from kerastx.analysis.question_scores import best_threshold, question_scores
 from kerastx.checkpoint.spans import answer_questions
-from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
+from kerastx.checkpoint.store import Checkpoint, check_output, in_float32, save_checkpoint
+from kerastx.checkpoint.tasks import build_model
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import in_parts, say
 from kerastx.cli.dev_rows import read_questions_aloud

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from kerastx.analysis.entity_scores import tagger_scores
-from kerastx.checkpoint.store import Checkpoint, build_model, check_output, in_float32, save_checkpoint
+from kerastx.checkpoint.store import Checkpoint, check_output, in_float32, save_checkpoint
 from kerastx.checkpoint.tagging import tagged
+from kerastx.checkpoint.tasks import build_model
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.console import in_parts, say
 from kerastx.cli.run_record import record_finetuning

@@ -10,6 +10,7 @@ from kerastx.models.language_model import LanguageModel
 from kerastx.models.seq2seq import Seq2Seq
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "num_heads": 4, "intermediate_dim": 24, "max_sequence_length": 16}
+VOCABULARY_SIZE = 30
 # What sets the families apart, and what their members do not share.
 LANGUAGE_MODELS = {
     "gpt2": {"preset": "gpt2-tiny"},
@@ -27,13 +28,13 @@ SEQ2SEQ_MODELS = {
 
 
 def language_model(name: str, **changes) -> LanguageModel:
-    options = {**SIZES, **LANGUAGE_MODELS[name], "dropout_rate": 0.0, **changes}
-    return shaken(LanguageModel(LanguageModelConfig.preset(options.pop("preset"), vocabulary_size=30, **options)))
+    options = {"vocabulary_size": VOCABULARY_SIZE, **SIZES, **LANGUAGE_MODELS[name], "dropout_rate": 0.0, **changes}
+    return shaken(LanguageModel(LanguageModelConfig.preset(options.pop("preset"), **options)))
 
 
 def seq2seq(name: str, **changes) -> Seq2Seq:
-    options = {**SIZES, **SEQ2SEQ_MODELS[name], "dropout_rate": 0.0, **changes}
-    return shaken(Seq2Seq(Seq2SeqConfig.preset(options.pop("preset"), vocabulary_size=30, **options)))
+    options = {"vocabulary_size": VOCABULARY_SIZE, **SIZES, **SEQ2SEQ_MODELS[name], "dropout_rate": 0.0, **changes}
+    return shaken(Seq2Seq(Seq2SeqConfig.preset(options.pop("preset"), **options)))
 
 
 def shaken(model: keras.Model) -> keras.Model:

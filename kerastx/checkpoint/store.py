@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ class Checkpoint:
     left_out: tuple[str, ...] = ()
     span: SpanSettings | None = None
     source_tokenizer: Tokenizer | None = None
+    # What `kerastx.checkpoint.generating` compiles.
+    _steps: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.labels = tuple(self.labels)
@@ -109,6 +112,38 @@ class Checkpoint:
         from kerastx.checkpoint.answering import answer
 
         return answer(self, texts, pairs)
+
+    def generate(self, texts, *, settings=None, **options):
+        """Write on from a text, or write the text that a source becomes; for each of several texts likewise.
+
+        Args:
+            texts: a string, or several; an empty prompt is a beginning too. Sources are cut to `max_length` tokens.
+            settings: `GenerationSettings`; by default the most probable token is taken at each step.
+            options: settings by their names, which change those: `max_new_tokens=20, temperature=0.8, top_p=0.9`.
+
+        Returns:
+            A `GeneratedText`; a list of them for several texts.
+
+        Raises:
+            CheckpointError: the checkpoint is of another task than "language_model" and "seq2seq".
+            TypeError: anything but strings.
+            ValueError: a setting is unknown or wrong, or a prompt leaves no room in the model's context.
+        """
+        from kerastx.checkpoint.generating import generate
+        from kerastx.runtime.generation_settings import GenerationSettings
+
+        settings = GenerationSettings.of(settings, options)
+        return generate(self, [texts], settings)[0] if isinstance(texts, str) else generate(self, texts, settings)
+
+    def stream(self, text: str, *, settings=None, **options) -> Iterator[Any]:
+        """Yield what `generate` writes for one text in pieces, strings that are whole characters, then the result.
+
+        The pieces together are the text of the `GeneratedText` that comes last. Closing the iterator ends the work.
+        """
+        from kerastx.checkpoint.generating import stream
+        from kerastx.runtime.generation_settings import GenerationSettings
+
+        return stream(self, text, GenerationSettings.of(settings, options))
 
     def save_huggingface(self, path: str | os.PathLike[str], *, family: str | None = None, force: bool = False) -> Path:
         """Write a folder that `transformers` loads; see `kerastx.checkpoint.huggingface.save_huggingface`."""

@@ -1,0 +1,227 @@
+"""What checkpoints write: equal to the whole model run again for each token, for every setting and bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import writing_checkpoints
+from keras import ops
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import CheckpointError
+from kerastx.runtime.decoding import GeneratedText
+from kerastx.runtime.sampling import log_softmax
+
+PROMPTS = ["the cat", "", "a dog ran over the hill", "who"]
+WRITERS = {
+    "gpt2": writing_checkpoints.language_model,
+    "llama": lambda: writing_checkpoints.language_model("llama"),
+    "relative": lambda: writing_checkpoints.language_model("relative"),
+    "transformer": writing_checkpoints.seq2seq,
+    "t5": lambda: writing_checkpoints.seq2seq("t5"),
+}
+
+
+@pytest.fixture
+def model() -> Checkpoint:
+    return writing_checkpoints.language_model()
+
+
+@pytest.fixture
+def translator() -> Checkpoint:
+    return writing_checkpoints.seq2seq()
+
+
+def next_logits(checkpoint: Checkpoint, prompt: str, tokens: list[int]) -> np.ndarray:
+    """The logits of the whole model, without a cache, of the token behind `tokens`."""
+    tokenizer = checkpoint.tokenizer
+    ids = tokenizer.encode_ids([prompt])[0].tolist()
+    begin = [tokenizer.cls_id, *(ids if checkpoint.task == "language_model" else []), *tokens]
+    inputs = {"token_ids": np.array([begin], "int32")}
+    if checkpoint.task == "seq2seq":
+        source = np.array([[tokenizer.cls_id, *ids, tokenizer.sep_id]], "int32")
+        inputs = {"target_token_ids": inputs["token_ids"], "source_token_ids": source}
+    inputs |= {name.replace("token_ids", "padding_mask"): values >= 0 for name, values in inputs.items()}
+    return ops.convert_to_numpy(checkpoint.model(inputs)["logits"])[0, -1]
+
+
+def written_plainly(checkpoint: Checkpoint, prompt: str, count: int) -> tuple[int, ...]:
+    tokens: list[int] = []
+    size, end = checkpoint.tokenizer.vocabulary_size, checkpoint.tokenizer.sep_id
+    never = [token for token in checkpoint.tokenizer.special_ids if token != end]
+    while len(tokens) < count and tokens[-1:] != [end]:
+        logits = next_logits(checkpoint, prompt, tokens)[:size]
+        logits[never] = -np.inf
+        tokens.append(int(logits.argmax()))
+    return tuple(tokens)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_prompts_of_different_lengths_are_written_on_as_each_alone(name):
+    checkpoint = WRITERS[name]()
+    together = checkpoint.generate(PROMPTS, max_new_tokens=9)
+    for prompt, result in zip(PROMPTS, together, strict=True):
+        assert result.token_ids == written_plainly(checkpoint, prompt, 9)
+        alone = checkpoint.generate(prompt, max_new_tokens=9)
+        assert (alone.text, alone.token_ids, alone.finish) == (result.text, result.token_ids, result.finish)
+        assert alone.log_probability == pytest.approx(result.log_probability, abs=1e-4)
+        logits = [next_logits(checkpoint, prompt, list(result.token_ids[:n])) for n in range(len(result.token_ids))]
+        expected = sum(log_softmax(row)[token] for row, token in zip(logits, result.token_ids, strict=True))
+        assert result.log_probability == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_beams_are_scored_by_the_model_and_beat_the_greedy_text(name):
+    checkpoint = WRITERS[name]()
+    options = {"max_new_tokens": 6, "length_penalty": 0.0}
+    for result, alone in zip(
+        checkpoint.generate(PROMPTS, num_beams=4, **options),
+        [checkpoint.generate(prompt, num_beams=4, **options) for prompt in PROMPTS],
+        strict=True,
+    ):
+        assert result.token_ids == alone.token_ids
+    greedy = checkpoint.generate(PROMPTS, **options)
+    beams = checkpoint.generate(PROMPTS, num_beams=12, **options)
+    assert sum(result.log_probability for result in beams) > sum(result.log_probability for result in greedy)
+    for prompt, result in zip(PROMPTS, beams, strict=True):
+        logits = [next_logits(checkpoint, prompt, list(result.token_ids[:n])) for n in range(len(result.token_ids))]
+        expected = sum(log_softmax(row)[token] for row, token in zip(logits, result.token_ids, strict=True))
+        assert result.log_probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_one_compiled_step_serves_prompts_batches_and_beams(model):
+    model.generate(PROMPTS, max_new_tokens=3)
+    model.generate("a", num_beams=3, max_new_tokens=3)
+    model.generate(PROMPTS[:2], max_new_tokens=9)
+    assert model._steps._step.predict_function.experimental_get_tracing_count() == 2
+
+
+def test_a_cache_grows_with_the_text(monkeypatch, model):
+    expected = model.generate(PROMPTS, max_new_tokens=9)
+    monkeypatch.setattr("kerastx.models.step_decoder.SLOTS", 2)
+    found = model.generate(PROMPTS, max_new_tokens=9)
+    assert [one.token_ids for one in found] == [one.token_ids for one in expected]
+
+
+def test_the_same_seed_gives_the_same_text(model):
+    options = {"temperature": 1.5, "top_k": 40, "max_new_tokens": 10}
+    texts = [model.generate("the", seed=seed, **options).text for seed in (1, 1, 2, 3)]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 3
+    # Rows of a batch draw for themselves: equal prompts differ, and a neighbour changes nothing.
+    first, second = model.generate(["the", "the"], seed=1, **options)
+    assert first.text == texts[0] != second.text
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 1.0, "seed": 4}, {"num_beams": 3}])
+def test_pieces_are_the_text(model, translator, options):
+    for checkpoint in (model, translator):
+        *pieces, result = checkpoint.stream("the cat", max_new_tokens=8, **options)
+        assert isinstance(result, GeneratedText)
+        assert "".join(pieces) == result.text
+        assert result.token_ids == checkpoint.generate("the cat", max_new_tokens=8, **options).token_ids
+
+
+def test_a_prompt_and_its_continuation_are_one_text(model):
+    ids = model.tokenizer.encode_ids(["a dog ran"])[0].tolist()
+    result = model.generate("a dog ran", max_new_tokens=8)
+    assert "a dog ran" + result.text == model.tokenizer.decode([*ids, *result.token_ids])
+
+
+def test_a_closed_stream_computes_nothing_more(model, monkeypatch):
+    steps = model.generate("the", max_new_tokens=1) and model._steps
+    calls = []
+    original = steps.step
+    monkeypatch.setattr(steps, "step", lambda *args, **kwargs: calls.append(1) or original(*args, **kwargs))
+    pieces = model.stream("the cat", max_new_tokens=8)
+    next(pieces)
+    pieces.close()
+    assert len(calls) == 1
+    assert list(pieces) == []
+
+
+def test_a_text_ends_before_a_stop_string_wherever_tokens_begin(model):
+    whole = model.generate("the cat", max_new_tokens=9)
+    stop = whole.text[4:7]
+    stopped = model.generate("the cat", max_new_tokens=9, stop=stop)
+    assert stopped.text == whole.text[: whole.text.index(stop)]
+    assert stopped.finish == "stop"
+    assert len(stopped.token_ids) < 9
+    assert whole.token_ids[: len(stopped.token_ids)] == stopped.token_ids
+    beams = model.generate("the cat", max_new_tokens=9, stop=stop, num_beams=3)
+    assert stop not in beams.text
+
+
+def test_a_stop_string_that_is_never_met_changes_nothing(model):
+    whole = model.generate("the cat", max_new_tokens=9)
+    assert model.generate("the cat", max_new_tokens=9, stop=["never met", "nor this"]) == whole
+    assert whole.finish == "length"
+
+
+def test_lengths(model, translator):
+    assert len(model.generate("the cat", max_new_tokens=3).token_ids) == 3
+    drawn = {"temperature": 2.0, "max_new_tokens": 18}
+    ends = [one.finish == "end" for one in model.generate(["who"] * 30, **drawn)]
+    assert any(ends)
+    longer = model.generate(["who"] * 30, min_new_tokens=15, **drawn)
+    assert all(len(one.token_ids) >= 15 for one in longer)
+    # Without a number a target gets the room of training, [CLS] taken off, and a continuation that of the context.
+    assert len(translator.generate("the cat", min_new_tokens=99).token_ids) == translator.max_length - 1
+    assert len(model.generate("", min_new_tokens=99).token_ids) == writing_checkpoints.CONTEXT - 1
+
+
+def test_special_tokens_and_rows_without_a_token_are_never_written(model):
+    written = {
+        token
+        for result in model.generate(["the"] * 30, temperature=5.0, max_new_tokens=20)
+        for token in result.token_ids
+    }
+    allowed = set(range(model.tokenizer.vocabulary_size)) - set(model.tokenizer.special_ids)
+    assert written <= allowed | {model.tokenizer.sep_id}
+    assert len(written) > 50
+
+
+def test_repeats_are_blocked(model):
+    ids = model.generate("the cat", max_new_tokens=18, no_repeat_ngram=1).token_ids
+    assert len(set(ids)) == len(ids) == 18
+    both = [*model.tokenizer.encode_ids(["the cat"])[0].tolist(), *ids]
+    assert len(set(both)) == len(both)
+
+
+def test_unknown_characters_are_read_as_the_unknown_token(model):
+    result = model.generate("the \N{SNOWMAN} cat", max_new_tokens=5)
+    assert len(result.token_ids) == 5
+    assert result.token_ids == written_plainly(model, "the \N{SNOWMAN} cat", 5)
+
+
+def test_a_prompt_longer_than_the_context_is_an_error_before_any_work(model):
+    message = "prompt 1 has 25 tokens, and the model has room for 24 with what it writes: shorten it"
+    with pytest.raises(ValueError, match=message):
+        model.generate(["the", "the " * 24])
+    with pytest.raises(ValueError, match="prompt 0 has 24 tokens"):
+        model.stream("the " * 23)
+    assert len(model.generate("the " * 22, min_new_tokens=5).token_ids) == 1
+
+
+def test_a_long_source_is_cut_as_in_training(translator):
+    assert translator.generate("the cat " * 50).token_ids == translator.generate("the cat " * 7).token_ids
+
+
+def test_more_beams_than_tokens(model):
+    result = model.generate("the", num_beams=300, max_new_tokens=2)
+    assert len(result.token_ids) <= 2
+
+
+def test_no_texts_and_wrong_ones(model):
+    assert model.generate([]) == []
+    with pytest.raises(TypeError, match="text 1 must be a string, got int"):
+        model.generate(["a", 3])
+    with pytest.raises(ValueError, match="unknown settings topk; known are"):
+        model.generate("a", topk=3)
+
+
+def test_a_checkpoint_that_writes_nothing_says_so(make_checkpoint):
+    with pytest.raises(CheckpointError, match="a classification checkpoint writes nothing; expected one of language"):
+        make_checkpoint().generate("a")
+    with pytest.raises(CheckpointError, match="a classification checkpoint writes nothing"):
+        make_checkpoint().stream("a")

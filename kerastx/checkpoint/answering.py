@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerastx.checkpoint.generating import generate
 from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
 from kerastx.checkpoint.spans import answer_questions
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.checkpoint.tagging import find_entities
-from kerastx.checkpoint.tasks import TEXT_TASKS
+from kerastx.checkpoint.tasks import GENERATING_TASKS, TEXT_TASKS
 from kerastx.errors import CheckpointError
+from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.results import OUTPUTS, answers
 from kerastx.runtime.texts import checked_pairs, checked_texts, contexts_of, is_one_text
 
@@ -83,6 +85,10 @@ def answer(checkpoint: Checkpoint, texts: Any, pairs: Any = None) -> Any:
     """Return the result of a text, or the list of results of several; see `Checkpoint.__call__`."""
     if is_one_text(texts, pairs):
         return answer(checkpoint, [texts], None if pairs is None else [pairs])[0]
+    if checkpoint.task in GENERATING_TASKS:
+        if pairs is not None:
+            raise ValueError(f"a {checkpoint.task} checkpoint takes single texts, got pairs.")
+        return generate(checkpoint, checked_texts(texts), GenerationSettings())
     if checkpoint.task in MASKED_TASKS:
         if pairs is not None:
             raise ValueError(f"a {checkpoint.task} checkpoint takes single texts, got pairs.")

@@ -10,10 +10,11 @@ import numpy as np
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.checkpoint.tasks import GENERATING_TASKS
 from kerastx.errors import CheckpointError
-from kerastx.models.step_decoder import StepDecoder
+from kerastx.models.step_decoder import StepDecoder, left_padded
 from kerastx.models.steps import Steps
 from kerastx.runtime.decoding import Beginning, GeneratedText, Language
 from kerastx.runtime.generation_settings import GenerationSettings
+from kerastx.runtime.text_stream import TextStream
 from kerastx.runtime.texts import checked_texts
 from kerastx.runtime.writing import write
 
@@ -39,13 +40,14 @@ def generate(
     results: dict[int, GeneratedText] = {}
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        written = _write(
-            checkpoint,
-            [beginnings[row] for row in rows],
-            None if sources is None else [sources[row] for row in rows],
-            settings,
-        )
-        results |= {rows[place]: what for place, what in written if isinstance(what, GeneratedText)}
+        own = [beginnings[row] for row in rows]
+        inputs = None if sources is None else _padded(checkpoint, [sources[row] for row in rows])
+        if settings.is_plain:
+            found = dict(enumerate(_write_in_one(checkpoint, own, inputs, settings)))
+        else:
+            written = _write(checkpoint, own, inputs, settings)
+            found = {place: what for place, what in written if isinstance(what, GeneratedText)}
+        results |= {rows[place]: what for place, what in found.items()}
     return [results[row] for row in range(len(texts))]
 
 
@@ -56,7 +58,8 @@ def stream(checkpoint: Checkpoint, text: str, settings: GenerationSettings) -> I
     """
     _check_task(checkpoint)
     beginnings, sources = _beginnings(checkpoint, checked_texts([text]), settings)
-    return (what for _, what in _write(checkpoint, beginnings, sources, settings))
+    inputs = None if sources is None else _padded(checkpoint, sources)
+    return (what for _, what in _write(checkpoint, beginnings, inputs, settings))
 
 
 def _check_task(checkpoint: Checkpoint) -> None:
@@ -90,14 +93,42 @@ def _beginnings(
     return beginnings, None
 
 
+def _padded(checkpoint: Checkpoint, sources: list[Any]) -> dict[str, np.ndarray]:
+    return (checkpoint.source_tokenizer or checkpoint.tokenizer).pad(sources)
+
+
 def _write(
-    checkpoint: Checkpoint, beginnings: list[Beginning], sources: list[Any] | None, settings: GenerationSettings
+    checkpoint: Checkpoint,
+    beginnings: list[Beginning],
+    sources: dict[str, np.ndarray] | None,
+    settings: GenerationSettings,
 ) -> Iterator[tuple[int, str | GeneratedText]]:
-    inputs = None
-    if sources is not None:
-        inputs = (checkpoint.source_tokenizer or checkpoint.tokenizer).pad(sources)
-    decoder = StepDecoder(steps_of(checkpoint), [one.token_ids for one in beginnings], inputs)
+    decoder = StepDecoder(steps_of(checkpoint), [one.token_ids for one in beginnings], sources)
     return write(decoder, beginnings, language_of(checkpoint), settings)
+
+
+def _write_in_one(
+    checkpoint: Checkpoint,
+    beginnings: list[Beginning],
+    sources: dict[str, np.ndarray] | None,
+    settings: GenerationSettings,
+) -> Iterator[GeneratedText]:
+    """Yield what `_write` comes to, from one call of one graph."""
+    steps, language = steps_of(checkpoint), language_of(checkpoint)
+    rows = steps.greedy(
+        *left_padded([one.token_ids for one in beginnings]),
+        source={} if sources is None else steps.encode(sources["token_ids"], sources["padding_mask"]),
+        room=np.array([one.max_new_tokens for one in beginnings]),
+        min_new_tokens=settings.min_new_tokens,
+        end_ids=language.end_ids,
+        never_ids=language.never_ids,
+    )
+    for beginning, (tokens, log_probability) in zip(beginnings, rows, strict=True):
+        has_ended = tokens[-1] in language.end_ids
+        text = TextStream(language.decode, before=beginning.shown)
+        text.add(*(tokens[:-1] if has_ended else tokens))
+        text.end()
+        yield GeneratedText(text.text, tuple(tokens), log_probability, "end" if has_ended else "length")
 
 
 def steps_of(checkpoint: Checkpoint) -> Steps:

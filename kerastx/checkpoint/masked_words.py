@@ -28,16 +28,18 @@ class MaskedWord:
     probability: float
 
 
-def fill_masks(checkpoint: Checkpoint, texts: Sequence[str]) -> list[list[list[MaskedWord]]]:
-    """Return the most probable words, best first, for every mask ("[MASK]" or "<mask>") of each text.
+def fill_masks(
+    checkpoint: Checkpoint, texts: Sequence[str], *, count: int = WORDS_PER_MASK
+) -> list[list[list[MaskedWord]]]:
+    """Return the `count` most probable words, best first, for every mask ("[MASK]" or "<mask>") of each text.
 
     Raises:
         CheckpointError: a text has no mask, or it is cut off.
     """
-    return [_fill(checkpoint, text) for text in texts]
+    return [_fill(checkpoint, text, count) for text in texts]
 
 
-def _fill(checkpoint: Checkpoint, text: str) -> list[list[MaskedWord]]:
+def _fill(checkpoint: Checkpoint, text: str, count: int) -> list[list[MaskedWord]]:
     tokenizer = checkpoint.tokenizer
     encoding = tokenizer.encode_masked(text, max_length=checkpoint.max_length)
     positions = np.flatnonzero(encoding.token_ids == tokenizer.mask_id).astype(np.int32)
@@ -49,7 +51,7 @@ def _fill(checkpoint: Checkpoint, text: str) -> list[list[MaskedWord]]:
     inputs = {**tokenizer.pad([encoding]), "masked_positions": positions[None]}
     logits = checkpoint.model.predict_on_batch(inputs)["masked_lm"][0, :, : tokenizer.vocabulary_size]
     probabilities = ops.convert_to_numpy(ops.softmax(logits, axis=-1))
-    best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :WORDS_PER_MASK]
+    best = np.argsort(-probabilities, axis=-1, kind="stable")[:, :count]
     return [
         [MaskedWord(tokenizer.token(int(index)), float(row[index])) for index in order]
         for row, order in zip(probabilities, best, strict=True)

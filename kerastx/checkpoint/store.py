@@ -102,7 +102,7 @@ class Checkpoint:
         Returns:
             `Classification`, `MultiLabel` or `Regression`; for an embedding a unit vector float32 (D,); for a tagging
             the list of `Entity`s; for a question the `Answer`; for masked words the five most probable `MaskedWord`s of
-            each mask. A list of them for several texts.
+            each mask; of a model that writes the `GeneratedText`, see `generate`. A list of them for several texts.
 
         Raises:
             CheckpointError: a bare encoder answers nothing; or a text has no mask where words for masks are found.

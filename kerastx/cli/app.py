@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from kerastx import __version__
-from kerastx.cli import demo, evaluate, export, finetune, import_model, inspect, prepare, pretrain, run, verify
+from kerastx.cli import (
+    demo,
+    evaluate,
+    export,
+    finetune,
+    import_model,
+    inspect,
+    prepare,
+    pretrain,
+    run,
+    score,
+    verify,
+    write,
+)
 from kerastx.errors import KerastxError
 
 app = typer.Typer(
@@ -42,6 +55,10 @@ app.command("import")(import_model.import_model)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.command("run")(run.run)
+app.command("generate")(write.generate)
+app.command("translate")(write.translate)
+app.command("summarize")(write.summarize)
+app.command("score")(score.score)
 app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 

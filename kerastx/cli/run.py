@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kerastx.cli.lines import LINE_ENDS, batches, stdin_lines
 from kerastx.cli.options import Json
 from kerastx.errors import DataError
 
 if TYPE_CHECKING:
     from kerastx.runtime.answers import Answer, Candidate
     from kerastx.runtime.session import Session
-
-LINES_AT_ONCE = 256
-_LINE_ENDS = str.maketrans("\r\n", "  ")
 
 # One row: a text, or a text and its pair.
 Row = tuple[str, ...]
@@ -61,7 +58,7 @@ def run(
     if manifest.task == "span" and about is None and text and len(text) % 2:
         raise DataError(f"{file} answers questions: expected QUESTION CONTEXT, or questions with --context FILE")
     rows = _rows_of(text, pair=pair) if text else _stdin_rows(pair=pair)
-    for batch in _batches(rows):
+    for batch in batches(rows):
         answers = _similarities(session, batch) if similarity else _answers(session, batch, about)
         for row, answer in zip(batch, answers, strict=True):
             print(_as_json(row, answer) if json else _as_line(row, answer))
@@ -97,17 +94,17 @@ def _as_line(row: Row, answer: Any) -> str:
     if isinstance(answer, Answer):
         # The context may have thousands of lines; the question says which answer this is.
         return "\t".join(
-            [answer.text.translate(_LINE_ENDS) or "-", f"{answer.probability:.4f}", row[0].translate(_LINE_ENDS)]
+            [answer.text.translate(LINE_ENDS) or "-", f"{answer.probability:.4f}", row[0].translate(LINE_ENDS)]
         )
     if isinstance(answer, list):
-        fields = ["; ".join(f"{one.label}: {one.text}".translate(_LINE_ENDS) for one in answer) or "-"]
+        fields = ["; ".join(f"{one.label}: {one.text}".translate(LINE_ENDS) for one in answer) or "-"]
     elif isinstance(answer, Classification):
         fields = [answer.label, f"{answer.probability:.4f}"]
     elif isinstance(answer, MultiLabel):
         fields = [",".join(answer.labels) or "-"]
     else:
         fields = [f"{answer.score:.4f}"]
-    return "\t".join([*fields, *(text.translate(_LINE_ENDS) for text in row)])
+    return "\t".join([*fields, *(text.translate(LINE_ENDS) for text in row)])
 
 
 def _as_json(row: Row, answer: Any) -> str:
@@ -150,31 +147,10 @@ def _rows_of(texts: list[str], *, pair: bool) -> Iterator[Row]:
 
 
 def _stdin_rows(*, pair: bool) -> Iterator[Row]:
-    for number, line in enumerate(_stdin_lines(), 1):
+    for number, line in enumerate(stdin_lines(), 1):
         row = tuple(line.split("\t", 1)) if pair else (line,)
         if pair and len(row) < 2:
             raise DataError(
                 f"stdin:{number}: this file answers pairs: expected text, tab, pair, got a line without a tab"
             )
         yield row
-
-
-def _stdin_lines() -> Iterator[str]:
-    if sys.stdin is None:  # closed: `kerastx run ... <&-`
-        return
-    for raw in sys.stdin.buffer:
-        # A byte that is not UTF-8 must not end a stream of thousands of lines; the replacement shows in the output.
-        yield raw.decode("utf-8", errors="replace").rstrip("\r\n")
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Group rows, at once when a person types them, in hundreds when a pipe sends them."""
-    size = 1 if sys.stdin is not None and sys.stdin.isatty() else LINES_AT_ONCE
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) >= size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

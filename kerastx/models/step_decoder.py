@@ -34,15 +34,10 @@ class StepDecoder:
         self._source_inputs = sources
 
     def begin(self) -> np.ndarray:
-        width = int(self._lengths.max())
-        token_ids = np.zeros((len(self._prompts), width), np.int32)
-        positions = np.full_like(token_ids, NO_TOKEN)
-        for row, prompt in enumerate(self._prompts):
-            token_ids[row, width - len(prompt) :] = prompt
-            positions[row, width - len(prompt) :] = np.arange(len(prompt))
+        token_ids, positions = left_padded(self._prompts)
         if self._source_inputs is not None:
             self._source = self._steps.encode(self._source_inputs["token_ids"], self._source_inputs["padding_mask"])
-        self._cache = self._steps.model.initial_cache(len(self._prompts), width + SLOTS)
+        self._cache = self._steps.model.initial_cache(len(self._prompts), token_ids.shape[1] + SLOTS)
         return self._step(token_ids, positions)
 
     def go_on(self, token_ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -70,3 +65,14 @@ class StepDecoder:
         )
         self._used += token_ids.shape[1]
         return logits
+
+
+def left_padded(prompts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of prompts, int32 (B, T), whose ends stand together, and their positions."""
+    width = max(len(prompt) for prompt in prompts)
+    token_ids = np.zeros((len(prompts), width), np.int32)
+    positions = np.full_like(token_ids, NO_TOKEN)
+    for row, prompt in enumerate(prompts):
+        token_ids[row, width - len(prompt) :] = prompt
+        positions[row, width - len(prompt) :] = np.arange(len(prompt))
+    return token_ids, positions

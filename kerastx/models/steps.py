@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from kerastx.layers.kv_cache import NO_TOKEN, KeyValueCache
+from kerastx.models.greedy_loop import GreedyLoop
 
 
 class _Step(keras.Model):
@@ -49,14 +51,66 @@ class Steps:
         self.has_source = hasattr(model, "encode")
         self._step = _compiled(_Step(model))
         self._encode = _compiled(_Encode(model)) if self.has_source else None
+        self._loop = _compiled(GreedyLoop(model))
+        self._ready: set[str] = set()
+
+    def prepare(self, *, loop: bool = False) -> None:
+        """Compile the step, or the loop, where it is not compiled yet; `step` and `greedy` do so when first called."""
+        name, function = ("loop", self.greedy) if loop else ("step", self._first_step)
+        if name in self._ready:
+            return
+        self._ready.add(name)
         # Shapes that differ in all that may differ: what is compiled after the second takes every other.
         for size in (1, 2):
-            self._run(*(np.zeros((size, length), np.int32) for length in (size, size + 2)))
+            token_ids, source_ids = (np.zeros((size, length), np.int32) for length in (size, size + 2))
+            source = self.encode(source_ids, source_ids == 0) if self.has_source else {}
+            function(token_ids, np.zeros_like(token_ids), source=source, room=np.full(size, size, np.int32))
 
-    def _run(self, token_ids: np.ndarray, source_ids: np.ndarray) -> None:
-        source = self.encode(source_ids, source_ids == 0) if self.has_source else {}
-        cache = self.model.initial_cache(len(token_ids), token_ids.shape[1] + len(token_ids))
-        self.step(token_ids, np.zeros_like(token_ids), cache, first_slot=0, source=source)
+    def _first_step(
+        self, token_ids: np.ndarray, positions: np.ndarray, *, source: dict[str, Any], room: np.ndarray
+    ) -> None:
+        cache = self.model.initial_cache(len(token_ids), token_ids.shape[1] + len(room))
+        self.step(token_ids, positions, cache, first_slot=0, source=source)
+
+    def greedy(
+        self,
+        token_ids: np.ndarray,
+        positions: np.ndarray,
+        *,
+        source: dict[str, Any],
+        room: np.ndarray,
+        min_new_tokens: int = 0,
+        end_ids: Sequence[int] = (),
+        never_ids: Sequence[int] = (),
+    ) -> list[tuple[list[int], float]]:
+        """Return for each row the tokens that are written, the end included, and their log-probability together.
+
+        Args:
+            token_ids, positions: int32 (B, T), of the first step.
+            source: see `step`.
+            room: int32 (B,), the most tokens of each row.
+            min_new_tokens: no row ends before it has so many.
+            end_ids: tokens that end a text.
+            never_ids: tokens that no text has.
+        """
+        self.prepare(loop=True)
+        longest, size = int(room.max()), self.model.config.vocabulary_size
+        is_end, is_never = np.zeros((2, size), np.float32)
+        is_end[list(end_ids)] = 1
+        is_never[list(never_ids)] = 1
+        inputs = {
+            "token_ids": token_ids,
+            "positions": positions,
+            "cache": self.model.initial_cache(len(token_ids), token_ids.shape[1] + longest),
+            "source": source,
+            "written": np.zeros((len(token_ids), longest), np.int32),
+            "room": room.astype(np.int32),
+            "min_new_tokens": ops.convert_to_tensor(min_new_tokens, dtype="int32"),
+            "is_end": is_end,
+            "is_never": is_never,
+        }
+        written, scores, counts = map(ops.convert_to_numpy, _outputs_of(self._loop, inputs))
+        return [(row[:count].tolist(), float(score)) for row, count, score in zip(written, counts, scores, strict=True)]
 
     def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
         """Return what every step takes of sources: int32 (B, R), bool (B, R)."""
@@ -76,6 +130,7 @@ class Steps:
         source: dict[str, Any],
     ) -> tuple[np.ndarray, KeyValueCache]:
         """Return the next logits, float32 (B, V), and the cache that has the tokens; see `LanguageModel.step`."""
+        self.prepare()
         inputs = {
             "token_ids": token_ids,
             "positions": positions,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from kerastx.runtime.answers import Answer, Candidate
+from kerastx.runtime.decoding import GeneratedText
 from kerastx.runtime.entities import Entity
+from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.results import Classification, MultiLabel, Regression, Result
 from kerastx.runtime.session import Session, load
 
@@ -12,6 +14,8 @@ __all__ = [
     "Candidate",
     "Classification",
     "Entity",
+    "GeneratedText",
+    "GenerationSettings",
     "MultiLabel",
     "Regression",
     "Result",

@@ -79,6 +79,12 @@ class GenerationSettings:
         if drawing and self.temperature == 0:
             raise ValueError(f"{' and '.join(drawing)} count where tokens are drawn: give a temperature above 0.")
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether each token is the most probable one, whatever the text says so far."""
+        looks_back = self.repetition_penalty != 1 or self.no_repeat_ngram is not None or bool(self.stop)
+        return self.num_beams == 1 and self.temperature == 0 and not looks_back
+
     @classmethod
     def of(cls, settings: GenerationSettings | None, options: dict[str, Any]) -> GenerationSettings:
         """Return settings with some changed by name; ValueError for a name that none has."""

@@ -18,6 +18,10 @@ VERBS = [
     "evaluate",
     "export",
     "run",
+    "generate",
+    "translate",
+    "summarize",
+    "score",
     "verify",
     "demo",
 ]

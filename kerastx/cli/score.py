@@ -1,0 +1,105 @@
+"""kerastx score: how probable texts are, and which word comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kerastx.cli.lines import LINE_ENDS, batches, stdin_lines
+from kerastx.cli.options import Json
+from kerastx.errors import DataError
+
+if TYPE_CHECKING:
+    from kerastx.checkpoint.store import Checkpoint
+
+
+def score(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder of a language model, masked or not, or a translator.")],
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(help="Texts, of a translator TEXT TARGET TEXT TARGET ...; stdin lines when there are none."),
+    ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Show each token with its log-probability too.")] = False,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Show so many next words instead, or words for each mask.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Print the log-probability and the perplexity of each text, the better ones with less perplexity.
+
+    A masked model tells the pseudo-log-likelihood: each token is masked in turn.
+
+    Example: `kerastx score build/books "The cats sleep." "The cats sleeps."`
+    """
+    from kerastx.cli.quiet import import_tensorflow
+
+    import_tensorflow("train")
+    from kerastx.sources import load_checkpoint
+
+    loaded = load_checkpoint(checkpoint)
+    for batch in batches(_rows(text, pair=loaded.task == "seq2seq")):
+        for line in _words(loaded, batch, top, as_json=json) if top else _scores(loaded, batch, tokens, as_json=json):
+            print(line)
+        print(end="", flush=True)
+
+
+def _rows(texts: list[str] | None, *, pair: bool) -> Iterator[tuple[str, ...]]:
+    if not pair:
+        yield from ((text,) for text in texts or stdin_lines())
+        return
+    if texts:
+        if len(texts) % 2:
+            raise DataError(f"a translator scores pairs: expected TEXT TARGET ..., got {len(texts)} texts")
+        yield from zip(texts[::2], texts[1::2], strict=True)
+        return
+    for number, line in enumerate(stdin_lines(), 1):
+        if "\t" not in line:
+            raise DataError(f"stdin:{number}: a translator scores pairs: expected text, tab, target")
+        yield tuple(line.split("\t", 1))
+
+
+def _scores(checkpoint: Checkpoint, rows: list[tuple[str, ...]], tokens: bool, *, as_json: bool) -> Iterator[str]:
+    import json
+
+    from kerastx.checkpoint.text_scores import score
+
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for row, found in zip(rows, score(checkpoint, *columns), strict=True):
+        if as_json:
+            values: dict[str, Any] = dict(zip(("text", "target"), row, strict=False))
+            values |= {"log_probability": round(found.log_probability, 6), "perplexity": round(found.perplexity, 6)}
+            if tokens:
+                pairs = zip(found.tokens, found.log_probabilities, strict=True)
+                values["tokens"] = [{"token": token, "log_probability": round(value, 6)} for token, value in pairs]
+            yield json.dumps(values, ensure_ascii=False)
+            continue
+        texts = (text.translate(LINE_ENDS) for text in row)
+        yield "\t".join([f"{found.log_probability:.4f}", f"{found.perplexity:.4f}", *texts])
+        if tokens:
+            for token, value in zip(found.tokens, found.log_probabilities, strict=True):
+                yield f"{value:.4f}\t\t{token}"
+
+
+def _words(checkpoint: Checkpoint, rows: list[tuple[str, ...]], top: int, *, as_json: bool) -> Iterator[str]:
+    import json
+
+    from kerastx.checkpoint.masked_words import MASKED_TASKS, fill_masks
+    from kerastx.checkpoint.text_scores import next_words
+
+    for row in rows:
+        if checkpoint.task in MASKED_TASKS:
+            tables = [
+                [(word.token, word.probability) for word in words]
+                for words in fill_masks(checkpoint, [row[0]], count=top)[0]
+            ]
+        else:
+            tables = [next_words(checkpoint, *row, top=top)]
+        if as_json:
+            values = [[{"token": token, "probability": round(p, 6)} for token, p in table] for table in tables]
+            yield json.dumps({**dict(zip(("text", "target"), row, strict=False)), "words": values}, ensure_ascii=False)
+            continue
+        for table in tables:
+            yield from (f"{probability:.4f}\t{token}" for token, probability in table)

@@ -13,11 +13,11 @@ from kerastx.layers.kv_cache import NO_TOKEN, KeyValueCache
 class _State(NamedTuple):
     """What goes around in the loop; N is the most tokens of a row."""
 
-    step: Any  # int32 ()
-    logits: Any  # float32 (B, V), of the next token
+    step: Any  # int32 (), how many tokens are written
+    tokens: Any  # int32 (B,), the last of them, which the model has not read yet
     written: Any  # int32 (B, N), 0 behind the end
     log_probabilities: Any  # float32 (B,), of what is written
-    lengths: Any  # int32 (B,), tokens in the cache
+    lengths: Any  # int32 (B,), of rows with what is written
     is_done: Any  # bool (B,)
     cache: KeyValueCache
 
@@ -42,52 +42,53 @@ class GreedyLoop(keras.Model):
 
     def call(self, inputs):
         width = ops.shape(inputs["token_ids"])[1]
-        is_end, never = inputs["is_end"], -1e9 * inputs["is_never"]
-
-        def best(state: _State):
-            too_early = ops.cast(state.step < inputs["min_new_tokens"], "float32")
-            return ops.cast(ops.argmax(state.logits + never - 1e9 * too_early * is_end, axis=-1), "int32")
+        before = ops.max(inputs["positions"], axis=1) + 1
+        none = ops.zeros_like(before)
 
         def body(*state):
             state = _State(*state)
-            tokens = ops.where(state.is_done, 0, best(state))
-            given = ops.take_along_axis(ops.log_softmax(state.logits), ops.expand_dims(tokens, 1), axis=1)[:, 0]
-            ends = ops.logical_or(ops.take(is_end, tokens) > 0, state.step + 1 >= inputs["room"])
-            is_done = ops.logical_or(state.is_done, ends)
-            positions = ops.where(is_done, NO_TOKEN, state.lengths)
+            positions = ops.where(state.is_done, NO_TOKEN, state.lengths - 1)
             logits, cache = self.model.step(
-                ops.expand_dims(tokens, 1),
+                ops.expand_dims(state.tokens, 1),
                 ops.expand_dims(positions, 1),
                 state.cache,
-                first_slot=width + state.step,
+                first_slot=width + state.step - 1,
                 **inputs["source"],
             )
-            return _State(
-                state.step + 1,
-                logits,
-                ops.slice_update(state.written, [0, state.step], ops.expand_dims(tokens, 1)),
-                state.log_probabilities + ops.where(state.is_done, 0.0, given),
-                state.lengths + 1 - ops.cast(state.is_done, "int32"),
-                is_done,
-                cache,
-            )
-
-        logits, cache = self.model.step(
-            inputs["token_ids"], inputs["positions"], inputs["cache"], first_slot=0, **inputs["source"]
-        )
-        before = ops.max(inputs["positions"], axis=1) + 1
-        begin = _State(
-            step=ops.zeros((), "int32"),
-            logits=logits,
-            written=inputs["written"],
-            log_probabilities=ops.zeros_like(logits[:, 0]),
-            lengths=before,
-            is_done=inputs["room"] < 1,
-            cache=cache,
-        )
+            return _written(state._replace(cache=cache), logits, inputs)
 
         def goes_on(*state):
             return ops.logical_not(ops.all(_State(*state).is_done))
 
-        end = _State(*ops.while_loop(goes_on, body, tuple(begin)))
+        logits, cache = self.model.step(
+            inputs["token_ids"], inputs["positions"], inputs["cache"], first_slot=0, **inputs["source"]
+        )
+        begin = _State(
+            step=ops.zeros((), "int32"),
+            tokens=none,
+            written=inputs["written"],
+            log_probabilities=ops.cast(none, "float32"),
+            lengths=before,
+            is_done=inputs["room"] < 1,
+            cache=cache,
+        )
+        end = _State(*ops.while_loop(goes_on, body, tuple(_written(begin, logits, inputs))))
         return end.written, end.log_probabilities, end.lengths - before
+
+
+def _written(state: _State, logits, inputs) -> _State:
+    """Return the state with one more token of each row that is not done: the most probable one, float32 (B, V)."""
+    too_early = ops.cast(state.step < inputs["min_new_tokens"], "float32")
+    blocked = 1e9 * (inputs["is_never"] + too_early * inputs["is_end"])
+    best = ops.cast(ops.argmax(logits - blocked, axis=-1), "int32")
+    given = ops.take_along_axis(logits, ops.expand_dims(best, 1), axis=1)[:, 0] - ops.logsumexp(logits, axis=-1)
+    tokens = ops.where(state.is_done, 0, best)
+    ends = ops.logical_or(ops.take(inputs["is_end"], best) > 0, state.step + 1 >= inputs["room"])
+    return state._replace(
+        step=state.step + 1,
+        tokens=tokens,
+        written=ops.slice_update(state.written, [0, state.step], ops.expand_dims(tokens, 1)),
+        log_probabilities=state.log_probabilities + ops.where(state.is_done, 0.0, given),
+        lengths=state.lengths + 1 - ops.cast(state.is_done, "int32"),
+        is_done=ops.logical_or(state.is_done, ends),
+    )

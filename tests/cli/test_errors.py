@@ -166,7 +166,7 @@ CASES = {
     "evaluate a missing file": ("evaluate {0}/none.onnx --data {0}/rows.tsv", 1, "none.onnx"),
     "evaluate a missing checkpoint": ("evaluate {0}/none --data {0}/rows.tsv", 1, "none"),
     "verify a strange file": ("verify {0}/strange.onnx --checkpoint {0}", 1, "strange.onnx"),
-    "unknown verb": ("translate {0}", 2, "translate"),
+    "unknown verb": ("compose {0}", 2, "compose"),
 }
 
 

@@ -19,6 +19,7 @@ try:  # all that needs the library imports this module first
 except ImportError as error:
     raise MissingExtraError("tokenizers", "tokenizers") from error
 
+from kerastx.text.byte_bpe_training import train_byte_bpe
 from kerastx.text.encoding import Encoding, Reading, TextEncoder
 from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
 from kerastx.text.special_tokens import (
@@ -35,6 +36,7 @@ from kerastx.text.wordpiece_training import train_wordpiece
 __all__ = ["FILE_NAME", "SPECIAL_TOKENS", "Tokenizer"]
 
 FILE_NAME = "tokenizer.json"
+KINDS = ("wordpiece", "byte_bpe", "characters")
 
 
 class Tokenizer(TextEncoder):
@@ -90,15 +92,25 @@ class Tokenizer(TextEncoder):
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = (vocabulary[token] for token in special)
 
     @classmethod
-    def train(cls, texts: Iterable[str], *, vocabulary_size: int, lowercase: bool = True) -> Tokenizer:
-        """Train a WordPiece vocabulary; the same texts always give the same vocabulary.
+    def train(
+        cls, texts: Iterable[str], *, vocabulary_size: int, kind: str = "wordpiece", lowercase: bool | None = None
+    ) -> Tokenizer:
+        """Train a vocabulary; the same texts always give the same vocabulary.
 
         Args:
             texts: read twice, as a stream; an iterator (which can be read once) is held in memory.
             vocabulary_size: with the five special tokens; a small corpus may fill less.
-            lowercase: lower-case and strip accents, as in uncased BERT.
+            kind: "wordpiece", BERT's, for models that read. For models that write, which need the text exactly,
+                "byte_bpe", GPT-2's, or "characters": a piece for each character, rare ones as their bytes.
+            lowercase: lower-case and strip accents, as in uncased BERT; None = for "wordpiece", the only kind that can.
         """
-        return cls(train_wordpiece(texts, vocabulary_size=vocabulary_size, lowercase=lowercase))
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+        if kind == "wordpiece":
+            return cls(train_wordpiece(texts, vocabulary_size=vocabulary_size, lowercase=lowercase is not False))
+        if lowercase:
+            raise ValueError(f"a vocabulary of the kind {kind} keeps texts as they are, got {lowercase=}.")
+        return cls(train_byte_bpe(texts, vocabulary_size=vocabulary_size, characters=kind == "characters"))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Tokenizer:

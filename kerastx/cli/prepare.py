@@ -17,6 +17,12 @@ class Documents(StrEnum):
     heading = "heading"
 
 
+class Kind(StrEnum):
+    wordpiece = "wordpiece"
+    byte_bpe = "byte_bpe"
+    characters = "characters"
+
+
 class EncodingErrors(StrEnum):
     STRICT = "strict"
     REPLACE = "replace"
@@ -27,12 +33,19 @@ def prepare(
     output: Annotated[Path, typer.Option("--output", help="Folder of the token store.")],
     vocabulary_size: Annotated[
         int | None,
-        typer.Option("--vocabulary-size", min=100, help="Train a WordPiece vocabulary of this size."),
+        typer.Option("--vocabulary-size", min=100, help="Train a vocabulary of this size."),
     ] = None,
+    vocabulary: Annotated[
+        Kind, typer.Option("--vocabulary", help="Its kind; models that write need byte_bpe or characters.")
+    ] = Kind.wordpiece,
     tokenizer: Annotated[
         Path | None, typer.Option("--tokenizer", help="tokenizer.json, or a folder that has one.")
     ] = None,
     documents: Annotated[Documents, typer.Option("--documents", help="What separates documents.")] = Documents.blank,
+    exact: Annotated[
+        bool | None,
+        typer.Option("--exact/--sentences", help="Keep line ends and blanks [for vocabularies of models that write]."),
+    ] = None,
     cased: Annotated[bool, typer.Option("--cased", help="Keep upper case and accents apart.")] = False,
     encoding_errors: Annotated[
         EncodingErrors, typer.Option("--encoding-errors", help="What to do with bytes that are not UTF-8.")
@@ -74,8 +87,10 @@ def prepare(
             output,
             vocabulary_size=vocabulary_size,
             tokenizer=Tokenizer.load(tokenizer) if tokenizer else None,
+            kind=vocabulary.value,
             documents=documents.value,
-            lowercase=not cased,
+            exact=exact,
+            lowercase=False if cased else None,
             encoding_errors=encoding_errors.value,
             min_tokens=min_tokens,
             max_tokens=max_tokens,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kerastx.data.exact_text import exact_lines
 from kerastx.errors import DataError
 from kerastx.text.sentences import sentence_ends
 
@@ -71,6 +72,7 @@ def read_sentences(
     *,
     documents: str = "blank",
     encoding_errors: str = "strict",
+    exact: bool = False,
     on_read: Callable[[int], None] | None = None,
 ) -> Iterator[Sentence]:
     """Yield the sentences of a corpus in order; memory does not grow with it.
@@ -80,10 +82,11 @@ def read_sentences(
         documents: where a new document starts: after "blank" lines, with each "file", or with each file and each
             "heading" (`# Title` to `###### Title`, or `= Title =`).
         encoding_errors: "strict" raises DataError on text that is not UTF-8; "replace" puts U+FFFD.
+        exact: lines as they stand, with their ends, in the place of sentences; see `exact_lines`.
         on_read: called from time to time with the number of bytes read so far.
     """
     segments = [Segment(file.path, 0, file.size_bytes) for file in files]
-    return read_segments(segments, documents=documents, encoding_errors=encoding_errors, on_read=on_read)
+    return read_segments(segments, documents=documents, encoding_errors=encoding_errors, exact=exact, on_read=on_read)
 
 
 def read_segments(
@@ -91,6 +94,7 @@ def read_segments(
     *,
     documents: str = "blank",
     encoding_errors: str = "strict",
+    exact: bool = False,
     on_read: Callable[[int], None] | None = None,
 ) -> Iterator[Sentence]:
     """Yield the sentences of some parts of a corpus, each a document at least; see `read_sentences`."""
@@ -98,7 +102,9 @@ def read_segments(
     before = 0
     for segment in segments:
         starts_document = True
-        for sentence in _segment_sentences(segment, documents, encoding_errors, before, on_read):
+        pieces = _pieces(segment, encoding_errors, before, on_read)
+        split = exact_lines(pieces, documents, heading_of) if exact else _sentences(pieces, documents)
+        for sentence in split:
             if sentence is None:
                 starts_document = True
                 continue
@@ -117,12 +123,10 @@ def check_reading(documents: str, encoding_errors: str) -> None:
         raise ValueError(f"encoding_errors must be strict or replace, got {encoding_errors!r}.")
 
 
-def _segment_sentences(
-    segment: Segment, documents: str, encoding_errors: str, before: int, on_read: Callable[[int], None] | None
-) -> Iterator[str | None]:
+def _sentences(pieces: Iterable[tuple[str, bool, bool]], documents: str) -> Iterator[str | None]:
     """Yield sentences, and None where a new document may start."""
     paragraph = _Paragraph()
-    for piece, at_start, at_end in _pieces(segment, encoding_errors, before, on_read):
+    for piece, at_start, at_end in pieces:
         whole_line = at_start and at_end
         stripped = piece.strip()
         if whole_line and not stripped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kerastx.data.labelled_report import Finding, LabelledReport, Part, shown
-from kerastx.data.sentence_pairs import MINIMUM_DOCUMENTS
+from kerastx.data.splits import MINIMUM_DOCUMENTS
 from kerastx.data.store_report import StoreReport
 
 FEW_ROWS = 10

@@ -28,12 +28,14 @@ class Reading:
     Attributes:
         documents: see `read_sentences`.
         encoding_errors: see `read_sentences`.
+        exact: see `read_sentences`.
         languages: ISO 639 codes of those to tell from others; none: no language is looked for.
         deduplicate: whether copies will be looked for.
     """
 
     documents: str = "blank"
     encoding_errors: str = "strict"
+    exact: bool = False
     languages: tuple[str, ...] = ()
     deduplicate: bool = False
 
@@ -50,7 +52,11 @@ class PartMaker:
         """Tokenize a shard into the part `path`, in memory that does not grow with the shard."""
         reading = self._reading
         sentences = read_segments(
-            shard, documents=reading.documents, encoding_errors=reading.encoding_errors, on_read=on_read
+            shard,
+            documents=reading.documents,
+            encoding_errors=reading.encoding_errors,
+            exact=reading.exact,
+            on_read=on_read,
         )
         with PartWriter(path) as part:
             table = _DocumentTable(part, self._tokenizer, self._language, deduplicate=reading.deduplicate)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from kerastx.data.labelled import LabelledData
 from kerastx.data.masking import default_max_predictions, mask_tokens
+from kerastx.data.next_token_rows import next_token_batch
 from kerastx.data.packing import packed_batch
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.data.store import TokenStore
@@ -64,10 +65,7 @@ def pretraining_dataset(
     Raises:
         DataError: the split has fewer than two documents with two sentences.
     """
-    if seed < 0 or start_step < 0 or batch_size < 1:
-        raise ValueError(
-            f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
-        )
+    _check_counts(seed, start_step, batch_size)
     make = packed_batch if pack else single_batch
     compute = functools.partial(make, store, seed, batch_size=batch_size, max_length=max_length, split=split)
     example = compute(start_step)  # complains now, not inside of the dataset; its shapes are those of all batches
@@ -87,6 +85,50 @@ def pretraining_dataset(
         return inputs, targets, weights
 
     return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
+
+
+def next_token_dataset(
+    store: TokenStore, *, seed: int, batch_size: int, max_length: int, start_step: int = 0, split: str = "train"
+) -> tf.data.Dataset:
+    """Return endless batches of running text for a `LanguageModel`, each a function of its step.
+
+    Args:
+        store: an open token store, of exact text.
+        seed: of the order.
+        batch_size: B.
+        max_length: T.
+        start_step: the step of the first batch; k gives what `skip(k)` would.
+        split: "train" or "validation".
+
+    Returns:
+        A dataset of (inputs, targets, sample_weights), see `next_token_batch`:
+        inputs: token_ids, int32, (B, T); padding_mask, bool, (B, T), True.
+        targets: logits, int32, (B, T), the tokens behind those of the inputs.
+        sample_weights: logits, float32, (B, T).
+
+    Raises:
+        DataError: the split holds less than two rows.
+    """
+    _check_counts(seed, start_step, batch_size)
+    compute = functools.partial(
+        next_token_batch, store, seed, batch_size=batch_size, max_length=max_length, split=split
+    )
+    example = compute(start_step)
+
+    def make_batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
+        batch = _as_tensors(compute, example, step)
+        real = tf.ones_like(batch["token_ids"], tf.bool)
+        inputs = {"token_ids": batch["token_ids"], "padding_mask": real}
+        return inputs, {"logits": batch["labels"]}, {"logits": batch["weights"]}
+
+    return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
+
+
+def _check_counts(seed: int, start_step: int, batch_size: int) -> None:
+    if seed < 0 or start_step < 0 or batch_size < 1:
+        raise ValueError(
+            f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
+        )
 
 
 def single_batch(store: TokenStore, seed: int, step: int, **sizes: Any) -> dict[str, np.ndarray]:

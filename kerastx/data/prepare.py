@@ -35,9 +35,11 @@ def prepare(
     output: str | os.PathLike[str],
     *,
     vocabulary_size: int | None = None,
+    kind: str = "wordpiece",
     tokenizer: Tokenizer | None = None,
     documents: str = "blank",
-    lowercase: bool = True,
+    exact: bool | None = None,
+    lowercase: bool | None = None,
     encoding_errors: str = "strict",
     min_tokens: int | None = None,
     max_tokens: int | None = None,
@@ -58,9 +60,12 @@ def prepare(
         paths: text files, and folders whose .txt and .md files are meant.
         output: the folder to make.
         vocabulary_size: train a tokenizer of this size on the corpus.
+        kind: of that tokenizer: "wordpiece", "byte_bpe" or "characters"; see `Tokenizer.train`.
         tokenizer: or use this one.
         documents: where a document starts: "blank", "file" or "heading"; see `read_sentences`.
-        lowercase: of the tokenizer to train.
+        exact: keep line ends and blanks, for models that write, and do not look for sentences; None = for a tokenizer
+            that is trained and is no "wordpiece".
+        lowercase: of the tokenizer to train; see `Tokenizer.train`.
         encoding_errors: "strict" or "replace"; see `read_sentences`.
         min_tokens: leave shorter documents out.
         max_tokens: leave longer documents out.
@@ -76,12 +81,17 @@ def prepare(
     check_reading(documents, encoding_errors)
     filters = Filters(min_tokens=min_tokens, max_tokens=max_tokens, languages=tuple(languages), deduplicate=deduplicate)
     reading = Reading(
-        documents=documents, encoding_errors=encoding_errors, languages=filters.languages, deduplicate=deduplicate
+        documents=documents,
+        encoding_errors=encoding_errors,
+        exact=tokenizer is None and kind != "wordpiece" if exact is None else exact,
+        languages=filters.languages,
+        deduplicate=deduplicate,
     )
     files = list_files(paths)
     training: dict[str, Any] = {"tokenizer": tokenizer and tokenizer.sha256}
     if tokenizer is None:
-        training = {"vocabulary_size": vocabulary_size, "lowercase": lowercase, "megabytes": vocabulary_megabytes}
+        wish = {"vocabulary_size": vocabulary_size, "kind": kind, "lowercase": lowercase}
+        training = {**wish, "megabytes": vocabulary_megabytes}
     fingerprint = _fingerprint(files)
     key = {"files": fingerprint, "reading": asdict(reading), "filters": filters.to_dict(), **training}
     run = _Run(
@@ -151,7 +161,8 @@ class _Run:
             return kept
         training = self.training
         texts = _Texts(self, language, training["megabytes"] * 1_000_000)
-        return Tokenizer.train(texts, vocabulary_size=training["vocabulary_size"], lowercase=training["lowercase"])
+        wish = {name: training[name] for name in ("vocabulary_size", "kind", "lowercase")}
+        return Tokenizer.train(texts, **wish)
 
     def store(
         self, work: WorkFolder, output: str | os.PathLike[str], tokenizer: Tokenizer, *, force: bool
@@ -183,6 +194,7 @@ class _Run:
             selected_batches(paths, selection),
             tokenizer=tokenizer,
             documents=self.reading.documents,
+            exact=self.reading.exact,
             sources=self.files,
             filters=self.filters.to_dict(),
             removed=selection.removed,
@@ -212,6 +224,7 @@ class _Texts:
             self._segments,
             documents=reading.documents,
             encoding_errors=reading.encoding_errors,
+            exact=reading.exact,
             on_read=lambda done: self._run.progress(phase, done, self._total),
         )
         if self._language is not None:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kerastx.data.computed_order import hash_numbers, permuted, uniform
+from kerastx.data.splits import MINIMUM_DOCUMENTS, SPLITS, held_back_documents
 from kerastx.data.store import TokenStore
 from kerastx.errors import DataError
 
-SPLITS = ("train", "validation")
 MINIMUM_LENGTH = 8
 SHORT_PROBABILITY = 0.1  # BERT's short_seq_prob: shows the model texts shorter than max_length
 SHORTEST_TARGET = 16
-VALIDATION_SHARE = 100  # one document of so many
-MINIMUM_DOCUMENTS = 100  # a smaller store has no validation split
 NUM_SPECIAL = 3  # [CLS] A [SEP] B [SEP]
 
 # Independent draws of one example.
@@ -47,8 +46,8 @@ def pair_batch(
     anchors = anchors_of(store, split)
     examples = np.uint64(step) * np.uint64(batch_size) + np.arange(batch_size, dtype=np.uint64)
     epochs = examples // np.uint64(anchors.count)
-    order = _permuted(examples % np.uint64(anchors.count), anchors.count, _hash(np.uint64(seed), epochs))
-    draws = _uniform(_hash(np.uint64(seed), examples)[:, None] + np.arange(_NUM_DRAWS, dtype=np.uint64))
+    order = permuted(examples % np.uint64(anchors.count), anchors.count, hash_numbers(np.uint64(seed), epochs))
+    draws = uniform(hash_numbers(np.uint64(seed), examples)[:, None] + np.arange(_NUM_DRAWS, dtype=np.uint64))
 
     tokenizer = store.tokenizer
     token_ids = np.full((batch_size, max_length), tokenizer.pad_id, np.int32)
@@ -78,7 +77,7 @@ def pair_batch(
 
 def has_validation(store: TokenStore) -> bool:
     """Whether the store is large enough to hold about one document in 100 back for validation."""
-    return bool(_validation_documents(store).any())
+    return bool(held_back_documents(store).any())
 
 
 def num_pairs(store: TokenStore, split: str = "train") -> int:
@@ -117,7 +116,7 @@ def anchors_of(store: TokenStore, split: str) -> Anchors:
     """Return the anchors of a split; DataError if it has no two documents to draw from."""
     if split not in SPLITS:
         raise ValueError(f"split must be train or validation, got {split!r}.")
-    held_back = _validation_documents(store)
+    held_back = held_back_documents(store)
     if split == "validation" and not held_back.any():
         raise DataError(
             f"{store.path}: has fewer than {MINIMUM_DOCUMENTS} documents of two sentences, too few for validation"
@@ -131,15 +130,6 @@ def anchors_of(store: TokenStore, split: str) -> Anchors:
         )
     before = np.concatenate([[0], np.cumsum(lengths[chosen] - 1)])
     return Anchors(chosen, before, store.documents[chosen], store.documents[chosen + 1])
-
-
-def _validation_documents(store: TokenStore) -> np.ndarray:
-    """Return which documents, bool, (num_documents,), are held back: by number, so that it never changes."""
-    with_pairs = np.diff(store.documents) > 1
-    chosen = _hash(np.uint64(0), np.arange(store.num_documents, dtype=np.uint64)) % np.uint64(VALIDATION_SHARE) == 0
-    if with_pairs.sum() < MINIMUM_DOCUMENTS or (chosen & with_pairs).sum() < 2:
-        return np.zeros_like(chosen)
-    return chosen
 
 
 def _pair(
@@ -210,39 +200,3 @@ def _cut_lengths(first: int, second: int, target: int) -> tuple[int, int]:
     if min(first, second) <= half:
         return (first, target - first) if first < second else (target - second, second)
     return target - half, half
-
-
-def _hash(key: np.ndarray | np.uint64, values: np.ndarray | np.uint64) -> np.ndarray:
-    """Mix two uint64 into one (two rounds of splitmix64, https://prng.di.unimi.it/splitmix64.c)."""
-    return _mix(_mix(np.asarray(key, np.uint64)) ^ np.asarray(values, np.uint64))
-
-
-def _mix(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # arithmetic modulo 2**64 is meant
-        values = values + np.uint64(0x9E3779B97F4A7C15)
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-def _uniform(keys: np.ndarray) -> np.ndarray:
-    """Return float64 in [0, 1) for each key."""
-    return (_mix(keys) >> np.uint64(11)) * 2.0**-53
-
-
-def _permuted(values: np.ndarray, size: int, keys: np.ndarray) -> np.ndarray:
-    """Map 0..size-1 one to one onto itself, a different way for each key.
-
-    A Feistel network permutes the next power of four; values that fall outside of the range go round again.
-    """
-    half_bits = max((max(size - 1, 1).bit_length() + 1) // 2, 1)
-    half, low = np.uint64(half_bits), np.uint64((1 << half_bits) - 1)
-    result = values.copy()
-    pending = np.ones(len(values), bool)
-    while pending.any():
-        left, right = result[pending] >> half, result[pending] & low
-        for turn in range(4):
-            left, right = right, left ^ (_hash(keys[pending] + np.uint64(turn), right) & low)
-        result[pending] = left << half | right
-        pending[pending] = result[pending] >= size
-    return result

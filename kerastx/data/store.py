@@ -121,6 +121,7 @@ def write_batches(
     *,
     tokenizer: Tokenizer,
     documents: str,
+    exact: bool = False,
     sources: Sequence[CorpusFile],
     filters: Mapping[str, Any] | None = None,
     removed: Mapping[str, Any] | None = None,
@@ -134,6 +135,7 @@ def write_batches(
         batches: the sentences.
         tokenizer: where the ids come from.
         documents: how documents were told apart, for the manifest.
+        exact: whether line ends and blanks were kept, for the manifest.
         sources: the files the text came from, for the manifest.
         filters: which documents were wanted, for the manifest.
         removed: how many were left out, for the manifest.
@@ -144,6 +146,7 @@ def write_batches(
     check_output(target, force=force)
     about = {
         "documents_mode": documents,
+        "exact": exact,
         "filters": dict(filters or {}),
         "removed": dict(removed or {}),
         "sources": [{"name": file.path.name, "size_bytes": file.size_bytes} for file in sources],

@@ -242,3 +242,33 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     else:
         list(read_sentences(list_files([file])))
     list(read_sentences(list_files([file]), encoding_errors="replace"))
+
+
+def test_exact_text_comes_back_to_the_letter(documents_of):
+    text = "ACT I.\n\n  ROMEO:\n\tBut, soft!  What light?\n\n\nJULIET:\r\nAy me!"
+    (document,) = documents_of(text, documents="file", exact=True)
+    assert "".join(document) == text.replace("\r\n", "\n")
+    assert document[:4] == ["ACT I.\n", "\n", "  ROMEO:\n", "\tBut, soft!  What light?\n"]
+
+
+def test_blank_lines_between_exact_documents_are_no_part_of_them(documents_of):
+    assert documents_of("\nOne. Two.\n  Three.\n \n\nFour.\n", exact=True) == [
+        ["One. Two.\n", "  Three.\n"],
+        ["Four.\n"],
+    ]
+
+
+def test_headings_stay_in_exact_documents(documents_of):
+    assert documents_of("Preface.\n# One\n\na.\n== Two ==\n# Three\n", documents="heading", exact=True) == [
+        ["Preface.\n"],
+        ["# One\n", "\n", "a.\n", "== Two ==\n"],
+        ["# Three\n"],
+    ]
+
+
+def test_a_long_exact_line_comes_in_pieces(documents_of, monkeypatch):
+    monkeypatch.setattr(corpus, "MAXIMUM_READ", 10)
+    text = "x" * 25 + "\n\ny\n"
+    (document,) = documents_of(text, documents="file", exact=True)
+    assert "".join(document) == text
+    assert max(map(len, document)) == 10

@@ -212,3 +212,17 @@ def test_the_module_needs_no_tensorflow():
 
 def test_a_tokenizer_from_a_store_is_the_stores_own(store):
     assert Tokenizer.load(store.path).sha256 == store.tokenizer.sha256
+
+
+@pytest.mark.parametrize("kind", ["byte_bpe", "characters"])
+def test_a_store_for_models_that_write_holds_the_text_itself(kind, tmp_path):
+    text = "ROMEO:\n  But, soft!\n\nJULIET:\n  Ay me!\n" * 3
+    (tmp_path / "a.txt").write_text(text)
+    store = prepare([tmp_path / "a.txt"], tmp_path / "store", vocabulary_size=280, kind=kind, documents="file")
+    assert store.manifest["exact"]
+    assert store.tokenizer.decode(store.tokens) == text
+    same = prepare([tmp_path / "a.txt"], tmp_path / "same", tokenizer=store.tokenizer, documents="file", exact=True)
+    assert same.sha256 == store.sha256
+    sentences = prepare([tmp_path / "a.txt"], tmp_path / "other", tokenizer=store.tokenizer, documents="file")
+    assert not sentences.manifest["exact"]
+    assert "\n" not in store.tokenizer.decode(sentences.tokens)

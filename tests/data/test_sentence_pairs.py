@@ -5,6 +5,7 @@ import pytest
 
 from kerastx.data import sentence_pairs
 from kerastx.data.sentence_pairs import anchors_of, has_validation, num_pairs, pair_batch
+from kerastx.data.splits import held_back_documents
 from kerastx.errors import DataError
 
 FIRST_ID = 5  # the token at position p of a numbered store has the id p + 5
@@ -113,7 +114,7 @@ def test_an_epoch_visits_every_anchor_once_and_each_epoch_in_another_order(numbe
             batch = pair_batch(numbered_store, 1, step, batch_size=1, max_length=1000)
             found.append(int(batch["token_ids"][0, 1]) - FIRST_ID)
         sentence_starts[epoch] = found
-    held_back = sentence_pairs._validation_documents(numbered_store)
+    held_back = held_back_documents(numbered_store)
     expected = [
         int(numbered_store.sentences[sentence])
         for document, (begin, end) in enumerate(
@@ -124,20 +125,6 @@ def test_an_epoch_visits_every_anchor_once_and_each_epoch_in_another_order(numbe
     ]
     assert sorted(sentence_starts[0]) == sorted(sentence_starts[1]) == expected
     assert sentence_starts[0] != sentence_starts[1]
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 17, 64, 65, 1000])
-def test_the_order_is_a_permutation(size):
-    keys = np.full(size, 12345, np.uint64)
-    order = sentence_pairs._permuted(np.arange(size, dtype=np.uint64), size, keys)
-    assert sorted(order.tolist()) == list(range(size))
-
-
-def test_the_order_looks_random():
-    size = 4096
-    order = sentence_pairs._permuted(np.arange(size, dtype=np.uint64), size, np.full(size, 9, np.uint64)).astype(float)
-    assert abs(np.corrcoef(np.arange(size), order)[0, 1]) < 0.06
-    assert abs(np.corrcoef(order[1:], order[:-1])[0, 1]) < 0.06
 
 
 def test_one_sentence_documents_give_no_pair(make_numbered_store):

@@ -18,10 +18,10 @@ Rows = Sequence[Mapping[str, float]]
 
 
 def draw_pretraining(rows: Rows, path: Path, *, title: str, results: Mapping[str, float]) -> None:
-    """Draw the masked-LM loss beside the unigram entropy, the next-sentence loss, the rate and the speed.
+    """Draw the loss beside the unigram entropy, what else was learned, the rate and the speed.
 
     Args:
-        rows: of the log, each with "step".
+        rows: of the log of an encoder or a language model, each with "step".
         path: the PNG.
         title: of the picture.
         results: what is known besides: "unigram_entropy", and "val_" names with "steps" at the end of a run.
@@ -29,27 +29,39 @@ def draw_pretraining(rows: Rows, path: Path, *, title: str, results: Mapping[str
     figure = new_figure(title, width=12, height=7)
     grid = figure.add_gridspec(3, 2, width_ratios=[1.7, 1])
     loss = figure.add_subplot(grid[:, 0])
-    _curve(loss, rows, "masked_lm_loss", "masked-LM loss, training batches")
+    masked = any("masked_lm_loss" in row for row in rows)
+    name = "masked_lm_loss" if masked else "loss"
+    _curve(loss, rows, name, "masked-LM loss, training batches" if masked else "training batches")
     if "unigram_entropy" in results:
         entropy = results["unigram_entropy"]
         loss.axhline(entropy, color=COLORS["faint"], linestyle="--", linewidth=1.2)
         loss.annotate(f"knowing only word frequencies: {entropy:.2f}", (1, entropy), (-4, 4),
             xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", fontsize=9)  # fmt: skip
-    _held_out(loss, rows, results, "masked_lm_loss")
-    _finish(loss, "Masked words", "nats per masked token")
-
-    next_sentence = figure.add_subplot(grid[0, 1], sharex=loss)
-    _curve(next_sentence, rows, "next_sentence_loss", "training batches")
-    next_sentence.axhline(math.log(2), color=COLORS["faint"], linestyle="--", linewidth=1.2, label="guessing: ln 2")
-    _held_out(next_sentence, rows, results, "next_sentence_loss")
-    _finish(next_sentence, "Next sentence", "nats")
+    _held_out(loss, rows, results, name)
+    _finish(loss, "Masked words" if masked else "Next tokens", f"nats per {'masked ' if masked else ''}token")
+    beside = figure.add_subplot(grid[0, 1], sharex=loss)
+    if masked:
+        _draw_next_sentence(beside, rows, results)
+    else:
+        _curve(beside, rows, "accuracy", "training batches", scale=100.0)
+        _finish(beside, "Next tokens that were the most probable", "%")
     _draw_rate(figure.add_subplot(grid[1, 1], sharex=loss), rows)
-    speed = figure.add_subplot(grid[2, 1], sharex=loss)
-    _curve(speed, rows, "tokens_per_second", "", smooth=False)
-    _finish(speed, "Speed", "tokens per second")
-    speed.set_ylim(bottom=0)
-    speed.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    _draw_speed(figure.add_subplot(grid[2, 1], sharex=loss), rows)
     save_figure(figure, path)
+
+
+def _draw_next_sentence(axes: Any, rows: Rows, results: Mapping[str, float]) -> None:
+    _curve(axes, rows, "next_sentence_loss", "training batches")
+    axes.axhline(math.log(2), color=COLORS["faint"], linestyle="--", linewidth=1.2, label="guessing: ln 2")
+    _held_out(axes, rows, results, "next_sentence_loss")
+    _finish(axes, "Next sentence", "nats")
+
+
+def _draw_speed(axes: Any, rows: Rows) -> None:
+    _curve(axes, rows, "tokens_per_second", "", smooth=False)
+    _finish(axes, "Speed", "tokens per second")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def draw_finetuning(rows: Rows, path: Path, *, title: str) -> None:

@@ -13,7 +13,8 @@ from rich.markdown import Markdown
 from kerastx.checkpoint.store import load_checkpoint
 from kerastx.cli.console import progress
 from kerastx.cli.finetune_run import FinetuneRequest, run_finetuning
-from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
+from kerastx.cli.pretrain_request import PretrainRequest
+from kerastx.cli.pretrain_run import run_pretraining
 from kerastx.data.prepare import prepare
 from kerastx.data.python_docs import write_corpus, write_labelled
 from kerastx.data.readers import read_labelled

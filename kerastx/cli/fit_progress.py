@@ -69,6 +69,7 @@ def describe(logs: dict[str, float]) -> str:
         "masked_lm_accuracy": "mlm acc",
         "next_sentence_accuracy": "nsp acc",
         "accuracy": "acc",
+        "perplexity": "perplexity",
         "val_accuracy": "held-out acc",
         "val_loss": "held-out loss",
         "tokens_per_second": "tok/s",

@@ -37,6 +37,12 @@ def _positive(value: float | None) -> float | None:
 LearningRate = Annotated[
     float, typer.Option("--learning-rate", callback=_positive, help="Peak of the schedule; it warms up and decays.")
 ]
+ChosenRate = Annotated[
+    float | None,
+    typer.Option(
+        "--learning-rate", callback=_positive, help="Peak of the schedule [5e-4; 1e-3 for a model that writes]."
+    ),
+]
 Minutes = Annotated[
     float | None, typer.Option("--minutes", callback=_positive, help="Wall-clock time to train, checkpoints included.")
 ]

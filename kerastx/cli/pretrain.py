@@ -1,4 +1,4 @@
-"""kerastx pretrain: a token store to a pretrained checkpoint."""
+"""kerastx pretrain: a token store to a pretrained checkpoint, of an encoder or a language model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Accumulate, BatchSize, Force, Json, LearningRate, Minutes, Precision, Precisions, Seed
+from kerastx.cli.options import Accumulate, BatchSize, ChosenRate, Force, Json, Minutes, Precision, Precisions, Seed
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -18,6 +18,16 @@ class Preset(StrEnum):
     small = "small"
     medium = "medium"
     base = "base"
+    gpt2_tiny = "gpt2-tiny"
+    gpt2_mini = "gpt2-mini"
+    gpt2_small = "gpt2-small"
+    gpt2_medium = "gpt2-medium"
+    gpt2_base = "gpt2-base"
+    llama_tiny = "llama-tiny"
+    llama_mini = "llama-mini"
+    llama_small = "llama-small"
+    llama_medium = "llama-medium"
+    llama_base = "llama-base"
 
 
 class Norm(StrEnum):
@@ -28,18 +38,22 @@ class Norm(StrEnum):
 def pretrain(
     data: Annotated[Path, typer.Option("--data", help="Token store, made by `kerastx prepare`.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the run, then of the checkpoint.")],
-    preset: Annotated[Preset | None, typer.Option("--preset", help="Size of the model [mini].")] = None,
+    preset: Annotated[
+        Preset | None, typer.Option("--preset", help="Size of an encoder, or FAMILY-SIZE of a language model [mini].")
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Updates to make.")] = None,
     minutes: Minutes = None,
     start: Annotated[Path | None, typer.Option("--from", help="Checkpoint to go on from, on a new corpus.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was cut.")] = False,
     batch_size: BatchSize = 32,
-    max_length: Annotated[int, typer.Option("--max-length", min=8, help="Tokens of a pair.")] = 128,
-    learning_rate: LearningRate = 5e-4,
+    max_length: Annotated[
+        int, typer.Option("--max-length", min=8, help="Tokens of a pair, or of a row of text.")
+    ] = 128,
+    learning_rate: ChosenRate = None,
     whole_word: Annotated[bool, typer.Option("--whole-word", help="Mask whole words.")] = False,
     norm: Annotated[Norm | None, typer.Option("--norm", help="Where the norms stand [post-norm].")] = None,
     dropout_rate: Annotated[
-        float | None, typer.Option("--dropout-rate", help="In every layer [0.1, or as in --from].")
+        float | None, typer.Option("--dropout-rate", help="In every layer [as BERT, GPT-2 and Llama, or as in --from].")
     ] = None,
     random_start: Annotated[
         bool, typer.Option("--random-start", help="Random weights, not a start from counting the corpus.")
@@ -57,9 +71,12 @@ def pretrain(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train an encoder on masked words and next sentences.
+    """Train an encoder on masked words and next sentences, or a language model on next tokens.
 
     Example: `kerastx pretrain --data build/store --preset mini --minutes 60 --output build/pretrained`
+
+    With `--preset llama-mini` or `gpt2-mini` it is a language model; its store is prepared with
+    `--vocabulary byte_bpe`.
     """
     if (steps is None) == (minutes is None):
         raise typer.BadParameter("give exactly one of --steps and --minutes")
@@ -67,13 +84,18 @@ def pretrain(
         raise typer.BadParameter("--resume continues a run, --force replaces it: give one")
     if start is not None and (preset or norm or random_start):
         raise typer.BadParameter("--from brings its own model: leave out --preset, --norm and --random-start")
+    preset = preset or Preset.mini
+    if "-" in preset.value and (norm or whole_word or random_start or pack is not None):
+        others = "--norm, --whole-word, --random-start and --pack"
+        raise typer.BadParameter(f"{others} are for encoders; a language model has no use for them")
     import_tensorflow("train")
-    from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
+    from kerastx.cli.pretrain_request import PretrainRequest
+    from kerastx.cli.pretrain_run import run_pretraining
 
     request = PretrainRequest(
         data=data,
         output=output,
-        preset=(preset or Preset.mini).value,
+        preset=preset.value,
         steps=steps,
         minutes=minutes,
         start=start,
@@ -82,7 +104,7 @@ def pretrain(
         max_length=max_length,
         learning_rate=learning_rate,
         whole_word=whole_word,
-        norm=(norm or Norm.post).value,
+        norm=norm.value if norm else None,
         dropout_rate=dropout_rate,
         random_start=random_start,
         precision=precision.value,

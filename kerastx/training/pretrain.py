@@ -34,10 +34,13 @@ from kerastx.training.callbacks import (
     TrainingStoppedError,
     read_log,
 )
-from kerastx.training.losses import pretraining_losses
-from kerastx.training.metrics import pretraining_metrics
+from kerastx.training.losses import generation_losses, pretraining_losses
+from kerastx.training.metrics import generation_metrics, pretraining_metrics
 from kerastx.training.optimizers import adamw
 
+# Of the tasks that are pretrained.
+LOSSES = {"pretraining": pretraining_losses, "language_model": generation_losses}
+METRICS = {"pretraining": pretraining_metrics, "language_model": generation_metrics}
 UNKNOWN_TOTAL = 1000  # steps assumed by a run bounded by time until the first measurements
 
 
@@ -94,7 +97,7 @@ def pretrain(
     """Train `checkpoint.model` and leave a checkpoint in `output`.
 
     Args:
-        checkpoint: the model to train, with its tokenizer and config.
+        checkpoint: the model to train, with its tokenizer and config; its task is "pretraining" or "language_model".
         output: folder of the run; gets `steps/`, `training.csv` and at the end the checkpoint itself.
         plan: how long and how.
         dataset: from the number of its first batch to an endless tf.data of (inputs, targets, weights).
@@ -112,7 +115,8 @@ def pretrain(
     model = checkpoint.model
     optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL, accumulate=plan.accumulate)
     schedule = optimizer._learning_rate
-    model.compile(optimizer, loss=pretraining_losses(), weighted_metrics=pretraining_metrics(), jit_compile=False)
+    losses, metrics = LOSSES[checkpoint.task](), METRICS[checkpoint.task]()
+    model.compile(optimizer, loss=losses, weighted_metrics=metrics, jit_compile=False)
     progress = _resume(output, checkpoint, plan, say) if resume else None
     if progress is None:
         optimizer.build(model.trainable_variables)

@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from kerastx.cli.pretrain_run import PretrainRequest, run_pretraining
+from kerastx.cli.pretrain_request import PretrainRequest
+from kerastx.cli.pretrain_run import run_pretraining
 
 PRECISIONS = ("float32", "bfloat16")
 

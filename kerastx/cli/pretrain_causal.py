@@ -10,7 +10,8 @@ from kerastx.checkpoint.store import Checkpoint, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.bad_batch import explain_rows
 from kerastx.cli.console import say
-from kerastx.cli.pretrain_request import Lesson, PretrainRequest, check_tokenizer
+from kerastx.cli.lesson import Lesson
+from kerastx.cli.pretrain_request import PretrainRequest, check_tokenizer, row_settings, validation_of
 from kerastx.data.pipeline import next_token_dataset
 from kerastx.data.store import TokenStore
 from kerastx.models.decoder_config import LanguageModelConfig
@@ -27,14 +28,21 @@ def causal_lesson(request: PretrainRequest, store: TokenStore) -> Lesson:
             "writes; prepare it with --exact to keep them"
         )
     sizes: dict[str, Any] = {"seed": request.seed, "batch_size": request.batch_size, "max_length": request.max_length}
+    batches = functools.partial(next_token_dataset, store, **sizes)
     return Lesson(
-        batches=functools.partial(next_token_dataset, store, **sizes),
+        title="pretrain",
+        dataset=lambda first: batches(start_step=first),
+        validation=validation_of(batches),
         build=functools.partial(_initial_checkpoint, request, store),
+        tokens_per_batch=request.batch_size * request.max_length,
         learning_rate=LEARNING_RATE,
-        settings=lambda checkpoint: {"language_model": checkpoint.config.to_dict()},
+        settings=lambda checkpoint: {
+            **row_settings(request, store),
+            "language_model": checkpoint.config.to_dict(),
+        },
         explain=functools.partial(explain_rows, store, request.output, **sizes),
-        loss="loss",
-        named="loss",
+        loss=("loss", "loss"),
+        facts={"unigram_entropy": store.unigram_entropy},
     )
 
 

@@ -9,7 +9,8 @@ from kerastx.checkpoint.store import Checkpoint, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.bad_batch import explain_batch
 from kerastx.cli.console import say
-from kerastx.cli.pretrain_request import Lesson, PretrainRequest, check_tokenizer
+from kerastx.cli.lesson import Lesson
+from kerastx.cli.pretrain_request import PretrainRequest, check_tokenizer, row_settings, validation_of
 from kerastx.data.packing import PACK_BELOW, fill_share, packing_plan
 from kerastx.data.pipeline import pretraining_dataset
 from kerastx.data.store import TokenStore
@@ -37,10 +38,14 @@ def masked_lesson(request: PretrainRequest, store: TokenStore) -> Lesson:
     if pack:
         say("several short pairs in a row")
     return Lesson(
-        batches=batches,
+        title="pretrain",
+        dataset=lambda first: batches(start_step=first),
+        validation=validation_of(batches),
         build=functools.partial(_initial_checkpoint, request, store, per_row),
+        tokens_per_batch=request.batch_size * request.max_length,
         learning_rate=LEARNING_RATE,
         settings=lambda checkpoint: {
+            **row_settings(request, store),
             "encoder": checkpoint.config.to_dict(),
             "whole_word": request.whole_word,
             "random_start": request.random_start,
@@ -54,8 +59,8 @@ def masked_lesson(request: PretrainRequest, store: TokenStore) -> Lesson:
             batch_size=count,
             max_length=request.max_length,
         ),
-        loss="masked_lm_loss",
-        named="masked-LM loss",
+        loss=("masked_lm_loss", "masked-LM loss"),
+        facts={"unigram_entropy": store.unigram_entropy},
     )
 
 

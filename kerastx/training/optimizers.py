@@ -28,6 +28,7 @@ def adamw(
     global_clipnorm: float = 1.0,
     accumulate: int = 1,
     scales: Mapping[str, float] | None = None,
+    average: float | None = None,
 ) -> keras.optimizers.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2017) with linear warm-up and decay and clipped gradients.
 
@@ -39,6 +40,8 @@ def adamw(
         global_clipnorm: largest norm of all gradients together.
         accumulate: batches whose mean gradient makes one update: a larger batch than fits into memory.
         scales: factors of the learning rate by layer, of `layer_scales`; None = the same rate for all.
+        average: what the mean of the weights keeps of itself at each update, a number below 1; `fit` ends with that
+            mean in the model (Polyak and Juditsky, 1992). None = with the last weights.
     """
     if accumulate < 1:
         raise ValueError(f"accumulate must be at least 1, got {accumulate}.")
@@ -50,6 +53,8 @@ def adamw(
         epsilon=EPSILON,
         global_clipnorm=global_clipnorm,
         gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        use_ema=average is not None,
+        ema_momentum=average or 0.0,
         name="adamw",  # part of the paths in a checkpoint: Keras would number a second optimizer of a process
     )
     optimizer.exclude_from_weight_decay(var_names=UNDECAYED)

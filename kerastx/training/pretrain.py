@@ -38,9 +38,6 @@ from kerastx.training.losses import generation_losses, pretraining_losses
 from kerastx.training.metrics import generation_metrics, pretraining_metrics
 from kerastx.training.optimizers import adamw
 
-# Of the tasks that are pretrained.
-LOSSES = {"pretraining": pretraining_losses, "language_model": generation_losses}
-METRICS = {"pretraining": pretraining_metrics, "language_model": generation_metrics}
 UNKNOWN_TOTAL = 1000  # steps assumed by a run bounded by time until the first measurements
 
 
@@ -52,23 +49,26 @@ class PretrainingPlan:
         steps: updates, or None when `minutes` bounds the run.
         minutes: wall-clock budget, or None.
         learning_rate: peak of the schedule.
-        batch_size, max_length: shape of a batch, for the speed in tokens.
+        tokens_per_batch: padding included, for the speed in tokens.
         accumulate: batches that make one update.
         report_every: updates per row of the log (one `fit` epoch).
         save_every: updates between checkpoints, a multiple of report_every; None = as often as 2 % of the time allows.
         keep: newest checkpoints that stay.
+        label_smoothing: of next tokens, in [0, 1).
+        average: of the weights that the run ends with, see `adamw`; None = none.
         settings: everything that must not change when the run is resumed.
     """
 
     steps: int | None
     minutes: float | None
     learning_rate: float
-    batch_size: int
-    max_length: int
+    tokens_per_batch: int
     report_every: int
     save_every: int | None
     keep: int
     accumulate: int = 1
+    label_smoothing: float = 0.0
+    average: float | None = None
     settings: dict[str, Any]
 
     def __post_init__(self):
@@ -97,7 +97,8 @@ def pretrain(
     """Train `checkpoint.model` and leave a checkpoint in `output`.
 
     Args:
-        checkpoint: the model to train, with its tokenizer and config; its task is "pretraining" or "language_model".
+        checkpoint: the model to train, with its tokenizer and config; of the task "pretraining", "language_model"
+            or "seq2seq".
         output: folder of the run; gets `steps/`, `training.csv` and at the end the checkpoint itself.
         plan: how long and how.
         dataset: from the number of its first batch to an endless tf.data of (inputs, targets, weights).
@@ -113,9 +114,9 @@ def pretrain(
         The last log row, with `val_` names when there is validation, and `steps` and `seconds`.
     """
     model = checkpoint.model
-    optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL, accumulate=plan.accumulate)
+    optimizer = adamw(plan.learning_rate, plan.steps or UNKNOWN_TOTAL, accumulate=plan.accumulate, average=plan.average)
     schedule = optimizer._learning_rate
-    losses, metrics = LOSSES[checkpoint.task](), METRICS[checkpoint.task]()
+    losses, metrics = _losses_and_metrics(checkpoint.task, plan)
     model.compile(optimizer, loss=losses, weighted_metrics=metrics, jit_compile=False)
     progress = _resume(output, checkpoint, plan, say) if resume else None
     if progress is None:
@@ -141,7 +142,7 @@ def pretrain(
     own = [
         StopAtStep(schedule),
         StopOnNaN(lambda batch: explain(batch) + _last_checkpoint(output)),
-        Throughput(plan.batch_size * plan.max_length),
+        Throughput(plan.tokens_per_batch),
         *measures,
         TrainingLog(output / "training.csv"),
         saving,
@@ -165,12 +166,20 @@ def pretrain(
         )
         logs = {name: values[-1] for name, values in history.history.items()}
         logs["checkpoint_share"] = saving.share
+    elif plan.average is not None:  # the mean, as at the end of `fit`
+        optimizer.finalize_variable_values(model.trainable_variables)
     if validation is not None:
         scores = model.evaluate(validation, return_dict=True, verbose=0)
         logs |= {f"val_{name}": value for name, value in scores.items()}
     logs |= {**facts, "steps": int(optimizer.iterations), "seconds": seconds()}
     write_checkpoint_files(output, checkpoint, {"training": {"settings": plan.settings, "logs": logs}})
     return logs
+
+
+def _losses_and_metrics(task: str, plan: PretrainingPlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    if task == "pretraining":
+        return pretraining_losses(), pretraining_metrics()
+    return generation_losses(label_smoothing=plan.label_smoothing), generation_metrics()
 
 
 def _has_time(plan: PretrainingPlan, progress: Progress) -> bool:

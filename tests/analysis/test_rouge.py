@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from kerastx.analysis.rouge import rouge
+
+
+def test_shared_words_pairs_and_sequences_are_counted():
+    scores = rouge(["The cat sat on the mat."], ["the cat lay on a mat"])
+    assert scores["rouge1"] == pytest.approx(100 * 2 * 4 / 12)  # the, cat, on, mat
+    assert scores["rouge2"] == pytest.approx(100 * 2 * 1 / 10)  # the cat
+    assert scores["rougeL"] == pytest.approx(100 * 2 * 4 / 12)
+
+
+def test_the_order_of_words_counts_for_sequences_only():
+    scores = rouge(["mat the on"], ["on the mat"])
+    assert scores == {"rouge1": pytest.approx(100), "rouge2": 0.0, "rougeL": pytest.approx(100 / 3)}
+
+
+def test_scores_are_means_over_texts():
+    assert rouge(["a b", "c"], ["a b", "d"])["rouge1"] == pytest.approx(50)
+
+
+def test_characters_of_scripts_without_blanks_are_words():
+    assert rouge(["机器学习"], ["机器翻译"])["rouge1"] == pytest.approx(50)
+
+
+def test_a_reference_for_each_text_is_needed():
+    with pytest.raises(ValueError, match="expected a reference for each text, got 1 and 0"):
+        rouge(["a"], [])

@@ -9,6 +9,7 @@ import typer
 
 from kerastx.cli.finetune_span import span
 from kerastx.cli.finetune_tag import tag
+from kerastx.cli.finetune_write import SUMMARIZE, TRANSLATE, write
 from kerastx.cli.options import (
     Accumulate,
     BatchSize,
@@ -53,6 +54,8 @@ Example: `kerastx finetune embed --train sts-train.tsv --dev sts-dev.tsv --from 
 
 app.command("tag")(tag)
 app.command("span")(span)
+app.command("translate", help=TRANSLATE)(write)
+app.command("summarize", help=SUMMARIZE)(write)
 
 
 @app.callback()

@@ -15,6 +15,7 @@ machine with only the runtime installed never meets keras or tensorflow.
     checkpoints     Checkpoint, save_checkpoint, transfer_weights, from_keras_nlp
     files           export (checkpoint -> .tflite and .onnx)
     questions       question_scores, SpanSettings
+    texts           the module writing: language models, translators
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Modules that `import kerastx` alone gives access to, as in `kerastx.runtime.load(file)`.
-_MODULES = ("artifact", "errors", "runtime")
+_MODULES = ("artifact", "errors", "runtime", "writing")
 
 # Public name -> "module:attribute".
 _HOMES = {

@@ -1,0 +1,72 @@
+"""Models that write texts, in Python: what `compile` and `fit` take, each name loaded when it is first used.
+
+on from a beginning   LanguageModelConfig, LanguageModel, next_token_dataset (of an exact token store)
+for another text      Seq2SeqConfig, Seq2Seq, read_text_pairs, TextPairs, TextPairBatches
+compile               generation_losses, generation_metrics
+scores                corpus_bleu, rouge
+what is written       `Checkpoint.generate` and `Checkpoint.stream`, with GenerationSettings
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kerastx.analysis.bleu import corpus_bleu
+    from kerastx.analysis.rouge import rouge
+    from kerastx.data.pipeline import next_token_dataset
+    from kerastx.data.text_pair_batches import TextPairBatches
+    from kerastx.data.text_pairs import TextPairs, read_text_pairs
+    from kerastx.models.decoder_config import LanguageModelConfig, Seq2SeqConfig
+    from kerastx.models.language_model import LanguageModel
+    from kerastx.models.seq2seq import Seq2Seq
+    from kerastx.runtime.generation_settings import GenerationSettings
+    from kerastx.training.losses import generation_losses
+    from kerastx.training.metrics import generation_metrics
+
+# Name -> "module:attribute".
+_HOMES = {
+    "GenerationSettings": "kerastx.runtime.generation_settings:GenerationSettings",
+    "LanguageModel": "kerastx.models.language_model:LanguageModel",
+    "LanguageModelConfig": "kerastx.models.decoder_config:LanguageModelConfig",
+    "Seq2Seq": "kerastx.models.seq2seq:Seq2Seq",
+    "Seq2SeqConfig": "kerastx.models.decoder_config:Seq2SeqConfig",
+    "TextPairBatches": "kerastx.data.text_pair_batches:TextPairBatches",
+    "TextPairs": "kerastx.data.text_pairs:TextPairs",
+    "corpus_bleu": "kerastx.analysis.bleu:corpus_bleu",
+    "generation_losses": "kerastx.training.losses:generation_losses",
+    "generation_metrics": "kerastx.training.metrics:generation_metrics",
+    "next_token_dataset": "kerastx.data.pipeline:next_token_dataset",
+    "read_text_pairs": "kerastx.data.text_pairs:read_text_pairs",
+    "rouge": "kerastx.analysis.rouge:rouge",
+}
+
+__all__ = [
+    "GenerationSettings",
+    "LanguageModel",
+    "LanguageModelConfig",
+    "Seq2Seq",
+    "Seq2SeqConfig",
+    "TextPairBatches",
+    "TextPairs",
+    "corpus_bleu",
+    "generation_losses",
+    "generation_metrics",
+    "next_token_dataset",
+    "read_text_pairs",
+    "rouge",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kerastx.writing' has no attribute {name!r}; it has {', '.join(__all__)}.")
+    module, attribute = _HOMES[name].split(":")
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

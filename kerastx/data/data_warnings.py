@@ -108,8 +108,7 @@ def _label_warnings(report: LabelledReport) -> list[str]:
 
 def store_warnings(report: StoreReport) -> list[str]:
     """Return the warnings about a token store; [] where there is nothing to say."""
-    store, documents = report.store, report.document_sentences
-    lines = []
+    store, lines = report.store, []
     if report.duplicates > MANY_REPEATS * store.num_documents:
         first = report.repeats[0]
         lines.append(
@@ -118,6 +117,22 @@ def store_warnings(report: StoreReport) -> list[str]:
         )
     if report.unknown_share > MANY_UNKNOWN:
         lines.append(f"{report.unknown_share:.1%} of the tokens are [UNK]: the tokenizer does not know this text")
+    exact = store.manifest.get("exact", False)
+    if not exact:  # running text is cut into rows, whatever its lines and documents are
+        lines += _pair_warnings(report)
+    unused = 1.0 - (report.used_tokens + report.num_never_used) / store.tokenizer.vocabulary_size
+    if unused > MANY_UNUSED and not exact:  # the bytes that no text has are there to know any text
+        lines.append(f"{unused:.1%} of the vocabulary never occurs: a smaller one, or one of this text, costs less")
+    if store.num_tokens < FEW_TOKENS:
+        lines.append(
+            f"{plural(store.num_tokens, 'token')} in all: pretraining learns little but word frequencies from them"
+        )
+    return lines
+
+
+def _pair_warnings(report: StoreReport) -> list[str]:
+    """Return the warnings about what sentence pairs are made of."""
+    documents, lines = report.document_sentences, []
     if report.sentence_tokens.share_above(report.room) > MANY_CUT:
         lines.append(
             f"{report.sentence_tokens.share_above(report.room):.1%} of the sentences are longer than {report.room} "
@@ -137,13 +152,6 @@ def store_warnings(report: StoreReport) -> list[str]:
         lines.append(
             f"{plural(documents.num_above(1), 'document')} of two or more sentences, below {MINIMUM_DOCUMENTS}: "
             "nothing is held out and pretraining has no validation loss"
-        )
-    unused = 1.0 - (report.used_tokens + report.num_never_used) / store.tokenizer.vocabulary_size
-    if unused > MANY_UNUSED:
-        lines.append(f"{unused:.1%} of the vocabulary never occurs: a smaller one, or one of this text, costs less")
-    if store.num_tokens < FEW_TOKENS:
-        lines.append(
-            f"{plural(store.num_tokens, 'token')} in all: pretraining learns little but word frequencies from them"
         )
     return lines
 

@@ -102,3 +102,12 @@ def test_single_sentences_unused_and_unknown_tokens_are_noticed(tmp_path, small_
     assert "of the vocabulary never occurs" in lines
     assert "2 documents of two or more sentences, below 100" in lines
     assert "25.0% of the sentences are longer than 17 tokens and are cut" in lines
+
+
+def test_exact_text_needs_no_sentence_pairs_and_no_used_bytes(tmp_path):
+    (tmp_path / "verse.txt").write_text("ROMEO:\nBut, soft! what light through yonder window breaks?\n\n" * 2000)
+    wish = {"vocabulary_size": 300, "kind": "characters", "documents": "file"}
+    exact = prepare([tmp_path / "verse.txt"], tmp_path / "exact", **wish)
+    assert [line for line in store_warnings(report_store(exact)) if "tokens in all" not in line] == []
+    sentences = prepare([tmp_path / "verse.txt"], tmp_path / "sentences", exact=False, **wish)
+    assert "pretrain needs two such" in " ".join(store_warnings(report_store(sentences)))

@@ -114,7 +114,6 @@ def main(arguments: list[str] | None = None) -> float:
         max_sequence_length=options.max_length,
         norm="pre-norm",
         dropout_rate=options.dropout_rate,
-        initializer_range=0.06,
     )
     model = writing.Seq2Seq(config)
     model.compile(

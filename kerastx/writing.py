@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kerastx.analysis.bleu import corpus_bleu
     from kerastx.analysis.rouge import rouge
-    from kerastx.data.pipeline import next_token_dataset
+    from kerastx.data.running_text import next_token_dataset
     from kerastx.data.text_pair_batches import TextPairBatches
     from kerastx.data.text_pairs import TextPairs, read_text_pairs
     from kerastx.models.decoder_config import LanguageModelConfig, Seq2SeqConfig
@@ -37,7 +37,7 @@ _HOMES = {
     "corpus_bleu": "kerastx.analysis.bleu:corpus_bleu",
     "generation_losses": "kerastx.training.losses:generation_losses",
     "generation_metrics": "kerastx.training.metrics:generation_metrics",
-    "next_token_dataset": "kerastx.data.pipeline:next_token_dataset",
+    "next_token_dataset": "kerastx.data.running_text:next_token_dataset",
     "read_text_pairs": "kerastx.data.text_pairs:read_text_pairs",
     "rouge": "kerastx.analysis.rouge:rouge",
 }

@@ -39,7 +39,8 @@ def pretrain(
     data: Annotated[Path, typer.Option("--data", help="Token store, made by `kerastx prepare`.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of the run, then of the checkpoint.")],
     preset: Annotated[
-        Preset | None, typer.Option("--preset", help="Size of an encoder, or FAMILY-SIZE of a language model [mini].")
+        Preset | None,
+        typer.Option("--preset", help="Size of an encoder, or FAMILY-SIZE of a model that writes [mini]."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Updates to make.")] = None,
     minutes: Minutes = None,
@@ -87,7 +88,7 @@ def pretrain(
     preset = preset or Preset.mini
     if "-" in preset.value and (norm or whole_word or random_start or pack is not None):
         others = "--norm, --whole-word, --random-start and --pack"
-        raise typer.BadParameter(f"{others} are for encoders; a language model has no use for them")
+        raise typer.BadParameter(f"{others} are for encoders; a model that writes has no use for them")
     import_tensorflow("train")
     from kerastx.cli.pretrain_request import PretrainRequest
     from kerastx.cli.pretrain_run import run_pretraining

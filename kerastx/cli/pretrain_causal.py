@@ -9,10 +9,15 @@ from typing import Any
 from kerastx.checkpoint.store import Checkpoint, load_checkpoint
 from kerastx.checkpoint.weights import transfer_weights
 from kerastx.cli.bad_batch import explain_rows
-from kerastx.cli.console import say
 from kerastx.cli.lesson import Lesson
-from kerastx.cli.pretrain_request import PretrainRequest, check_tokenizer, row_settings, validation_of
-from kerastx.data.pipeline import next_token_dataset
+from kerastx.cli.pretrain_request import (
+    PretrainRequest,
+    check_tokenizer,
+    row_settings,
+    tell_of_sentences,
+    validation_of,
+)
+from kerastx.data.running_text import next_token_dataset
 from kerastx.data.store import TokenStore
 from kerastx.models.decoder_config import LanguageModelConfig
 from kerastx.models.language_model import LanguageModel
@@ -22,11 +27,7 @@ LEARNING_RATE = 1e-3
 
 def causal_lesson(request: PretrainRequest, store: TokenStore) -> Lesson:
     """Return the lesson of a language model, on rows of running text."""
-    if not store.manifest.get("exact"):
-        say(
-            f"{request.data} holds sentences without line ends and blanks between them, and so will what the model "
-            "writes; prepare it with --exact to keep them"
-        )
+    tell_of_sentences(request, store)
     sizes: dict[str, Any] = {"seed": request.seed, "batch_size": request.batch_size, "max_length": request.max_length}
     batches = functools.partial(next_token_dataset, store, **sizes)
     return Lesson(

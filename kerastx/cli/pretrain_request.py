@@ -46,6 +46,15 @@ def check_tokenizer(request: PretrainRequest, source: Checkpoint, store: TokenSt
         )
 
 
+def tell_of_sentences(request: PretrainRequest, store: TokenStore) -> None:
+    """Say so where a model that writes is trained on text without its line ends."""
+    if not store.manifest.get("exact"):
+        say(
+            f"{request.data} holds sentences without line ends and blanks between them, and so will what the model "
+            "writes; prepare it with --exact to keep them"
+        )
+
+
 def validation_of(batches: Callable[..., Any]) -> Any:
     """Return some batches of held-out documents; None, which is said, where a store has too few."""
     try:

@@ -136,8 +136,6 @@ def _initial_checkpoint(
             norm="pre-norm",  # learns at high rates from the first steps on, whatever the depth
             dropout_rate=DROPOUT_RATE if request.dropout_rate is None else request.dropout_rate,
         )
-        # Token vectors of length √D, which `scale_embeddings` brings to the size of the positions.
-        config = replace(config, initializer_range=config.hidden_dim**-0.5)
         model = Seq2Seq(config)
     else:
         changed = {} if request.dropout_rate is None else {"dropout_rate": request.dropout_rate}

@@ -37,9 +37,19 @@ def next_token_batch(
     Raises:
         DataError: the split holds less than two windows.
     """
+    labels, begins = window_batch(store, seed, step, batch_size=batch_size, max_length=max_length, split=split)
+    weights = np.ones(labels.shape, np.float32)
+    weights[:, 0] = begins
+    opening = np.full((batch_size, 1), store.tokenizer.cls_id, np.int32)
+    return {"token_ids": np.concatenate([opening, labels[:, :-1]], axis=1), "labels": labels, "weights": weights}
+
+
+def window_batch(
+    store: TokenStore, seed: int, step: int, *, batch_size: int, max_length: int, split: str = "train"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the windows of one training step, int32 (B, T), and whether a document begins with each, bool (B,)."""
     if max_length < MINIMUM_LENGTH:
         raise ValueError(f"max_length must be at least {MINIMUM_LENGTH}, got {max_length}.")
-    stream = stream_of(store, split)
     count = num_windows(store, max_length, split)
     examples = np.uint64(step) * np.uint64(batch_size) + np.arange(batch_size, dtype=np.uint64)
     epochs = examples // np.uint64(count)
@@ -47,11 +57,7 @@ def next_token_batch(
     windows = permuted(examples % np.uint64(count), count, keys).astype(np.int64)
     # Held-out windows begin at the same places in every epoch: they are the same text for every seed.
     shifts = (keys % np.uint64(max_length)).astype(np.int64) if split == "train" else np.zeros_like(windows)
-    labels, begins = stream.read(shifts + windows * max_length, max_length)
-    weights = np.ones(labels.shape, np.float32)
-    weights[:, 0] = begins
-    opening = np.full((batch_size, 1), store.tokenizer.cls_id, np.int32)
-    return {"token_ids": np.concatenate([opening, labels[:, :-1]], axis=1), "labels": labels, "weights": weights}
+    return stream_of(store, split).read(shifts + windows * max_length, max_length)
 
 
 def num_windows(store: TokenStore, max_length: int, split: str = "train") -> int:

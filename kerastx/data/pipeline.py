@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from kerastx.data.labelled import LabelledData
 from kerastx.data.masking import default_max_predictions, mask_tokens
-from kerastx.data.next_token_rows import next_token_batch
 from kerastx.data.packing import packed_batch
 from kerastx.data.sentence_pairs import pair_batch
 from kerastx.data.store import TokenStore
@@ -65,7 +64,7 @@ def pretraining_dataset(
     Raises:
         DataError: the split has fewer than two documents with two sentences.
     """
-    _check_counts(seed, start_step, batch_size)
+    check_counts(seed, start_step, batch_size)
     make = packed_batch if pack else single_batch
     compute = functools.partial(make, store, seed, batch_size=batch_size, max_length=max_length, split=split)
     example = compute(start_step)  # complains now, not inside of the dataset; its shapes are those of all batches
@@ -73,7 +72,7 @@ def pretraining_dataset(
 
     def make_batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
         batch = mask_tokens(
-            _as_tensors(compute, example, step),
+            as_tensors(compute, example, step),
             tf.stack([tf.constant(seed, tf.int64), step]),
             tokenizer=store.tokenizer,
             max_predictions=predictions,
@@ -87,59 +86,25 @@ def pretraining_dataset(
     return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
 
 
-def next_token_dataset(
-    store: TokenStore, *, seed: int, batch_size: int, max_length: int, start_step: int = 0, split: str = "train"
-) -> tf.data.Dataset:
-    """Return endless batches of running text for a `LanguageModel`, each a function of its step.
-
-    Args:
-        store: an open token store, of exact text.
-        seed: of the order.
-        batch_size: B.
-        max_length: T.
-        start_step: the step of the first batch; k gives what `skip(k)` would.
-        split: "train" or "validation".
-
-    Returns:
-        A dataset of (inputs, targets, sample_weights), see `next_token_batch`:
-        inputs: token_ids, int32, (B, T); padding_mask, bool, (B, T), True.
-        targets: logits, int32, (B, T), the tokens behind those of the inputs.
-        sample_weights: logits, float32, (B, T).
-
-    Raises:
-        DataError: the split holds less than two rows.
-    """
-    _check_counts(seed, start_step, batch_size)
-    compute = functools.partial(
-        next_token_batch, store, seed, batch_size=batch_size, max_length=max_length, split=split
-    )
-    example = compute(start_step)
-
-    def make_batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], ...]:
-        batch = _as_tensors(compute, example, step)
-        real = tf.ones_like(batch["token_ids"], tf.bool)
-        inputs = {"token_ids": batch["token_ids"], "padding_mask": real}
-        return inputs, {"logits": batch["labels"]}, {"logits": batch["weights"]}
-
-    return tf.data.Dataset.range(start_step, LAST_STEP).map(make_batch).prefetch(4)
-
-
-def _check_counts(seed: int, start_step: int, batch_size: int) -> None:
-    if seed < 0 or start_step < 0 or batch_size < 1:
-        raise ValueError(
-            f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
-        )
-
-
 def single_batch(store: TokenStore, seed: int, step: int, **sizes: Any) -> dict[str, np.ndarray]:
     """Return `pair_batch` with nsp_weights, float32, (B,), ones."""
     pairs = pair_batch(store, seed, step, **sizes)
     return {**pairs, "nsp_weights": np.ones(len(pairs["nsp_labels"]), np.float32)}
 
 
-def _as_tensors(
+def check_counts(seed: int, start_step: int, batch_size: int) -> None:
+    """ValueError for a seed, a step or a size of batches that there is not."""
+    if seed < 0 or start_step < 0 or batch_size < 1:
+        raise ValueError(
+            f"expected seed, start_step >= 0 and batch_size >= 1, got {seed=}, {start_step=}, {batch_size=}."
+        )
+
+
+def as_tensors(
     compute: Callable[[int], dict[str, np.ndarray]], example: dict[str, np.ndarray], step: tf.Tensor
 ) -> dict[str, tf.Tensor]:
+    """Return the arrays of a step inside of a dataset, with the shapes of `example`."""
+
     def arrays(step: np.int64) -> list[np.ndarray]:
         batch = compute(int(step))
         return [batch[name] for name in example]

@@ -172,6 +172,8 @@ class GeneratorConfig:
         }
         if family == "llama":  # as many weights with three matrices as with two
             sizes |= {"num_kv_heads": num_heads // 2, "intermediate_dim": (8 * hidden_dim // 3 + 63) // 64 * 64}
+        if family == "transformer":  # token vectors times √D are as long as the positions that are added to them
+            sizes |= {"initializer_range": hidden_dim**-0.5}
         return cls(vocabulary_size=vocabulary_size, **{**sizes, **FAMILIES[family], **overrides})
 
     @classmethod

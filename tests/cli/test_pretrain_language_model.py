@@ -9,11 +9,13 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from kerastx.checkpoint.store import load_checkpoint
+from kerastx.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint
 from kerastx.cli.pretrain_request import PretrainRequest
 from kerastx.cli.pretrain_run import run_pretraining
 from kerastx.data.prepare import prepare
 from kerastx.errors import DataError
+from kerastx.models.decoder_config import Seq2SeqConfig
+from kerastx.models.seq2seq import Seq2Seq
 from kerastx.training.callbacks import TrainingStoppedError, read_log
 
 STEPS, SAVE_EVERY = 20, 10
@@ -102,4 +104,26 @@ def test_options_of_encoders_are_refused(kerastx, store, tmp_path):
     arguments = ("--data", store.path, "--output", tmp_path / "on", "--preset", "gpt2-tiny", "--steps", 10)
     code, _, err = kerastx("pretrain", *arguments, "--whole-word")
     assert code == 2
-    assert "a language model has no use for them" in err.replace("\n", " ")
+    assert "a model that writes has no use for them" in err.replace("\n", " ")
+
+
+def test_an_encoder_decoder_learns_to_fill_gaps_and_goes_on(store, finished, tmp_path):
+    request = {**SIZES, "preset": "t5-tiny", "steps": 10}
+    logs = run_pretraining(PretrainRequest(data=store.path, output=tmp_path / "gaps", **request))
+    checkpoint = load_checkpoint(tmp_path / "gaps")
+    assert checkpoint.task == "seq2seq"
+    assert checkpoint.config.vocabulary_size == store.tokenizer.vocabulary_size + 100
+    on = run_pretraining(PretrainRequest(data=store.path, output=tmp_path / "on", start=tmp_path / "gaps", **request))
+    assert on["val_loss"] < logs["val_loss"]
+
+
+def test_a_translator_is_not_trained_on_gaps(store, tmp_path):
+    config = Seq2SeqConfig.preset("t5-tiny", vocabulary_size=store.tokenizer.vocabulary_size, max_sequence_length=32)
+    translator = Checkpoint(
+        model=Seq2Seq(config), tokenizer=store.tokenizer, config=config, task="seq2seq", max_length=16
+    )
+    save_checkpoint(tmp_path / "translator", translator)
+    with pytest.raises(DataError, match="was not trained on gaps: its table has no 100 places behind the vocabulary"):
+        run_pretraining(
+            PretrainRequest(data=store.path, output=tmp_path / "on", start=tmp_path / "translator", **SIZES)
+        )

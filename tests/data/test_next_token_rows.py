@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerastx.data.next_token_rows import next_token_batch, num_windows, stream_of
-from kerastx.data.pipeline import next_token_dataset
+from kerastx.data.running_text import next_token_dataset
 from kerastx.errors import DataError
 
 FIRST_ID = 5  # the token at position p of a numbered store has the id p + 5

@@ -34,7 +34,9 @@ from kerastx.cli.options import (
 )
 from kerastx.cli.quiet import import_tensorflow
 
-app = typer.Typer(no_args_is_help=True, help="Train a pretrained encoder on a task.", rich_markup_mode="markdown")
+app = typer.Typer(
+    no_args_is_help=True, help="Train a pretrained encoder on a task, or a translator.", rich_markup_mode="markdown"
+)
 
 CLASSIFY = """Train a classifier of texts and score it beside TF-IDF.
 
@@ -60,7 +62,7 @@ app.command("summarize", help=SUMMARIZE)(write)
 
 @app.callback()
 def _group() -> None:
-    """Train a pretrained encoder on a task."""
+    """Train a pretrained encoder on a task, or a translator."""
 
 
 @app.command("classify", help=CLASSIFY)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import (
-    ChosenRate,
     Force,
     Json,
     Minutes,
@@ -17,6 +16,7 @@ from kerastx.cli.options import (
     Precision,
     Precisions,
     Seed,
+    WritingRate,
 )
 from kerastx.cli.quiet import import_tensorflow
 
@@ -82,7 +82,7 @@ def write(
     max_length: Annotated[
         int | None, typer.Option("--max-length", min=3, help="Tokens kept of a text [128; 512 to summarize].")
     ] = None,
-    learning_rate: ChosenRate = None,
+    learning_rate: WritingRate = None,
     label_smoothing: Annotated[float, typer.Option("--label-smoothing", min=0, max=0.9)] = 0.1,
     dropout_rate: Annotated[
         float | None, typer.Option("--dropout-rate", help="In every layer [0.25, or as in --from].")

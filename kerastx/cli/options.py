@@ -43,6 +43,10 @@ ChosenRate = Annotated[
         "--learning-rate", callback=_positive, help="Peak of the schedule [5e-4; 1e-3 for a model that writes]."
     ),
 ]
+WritingRate = Annotated[
+    float | None,
+    typer.Option("--learning-rate", callback=_positive, help="Peak of the schedule [1.2e-3; 1e-4 with --from]."),
+]
 Minutes = Annotated[
     float | None, typer.Option("--minutes", callback=_positive, help="Wall-clock time to train, checkpoints included.")
 ]

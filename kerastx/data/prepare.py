@@ -24,7 +24,7 @@ from kerastx.data.store import TokenStore, check_output, open_store, remove_left
 from kerastx.data.work_folder import WorkFolder, has_made
 from kerastx.data.workers import InterruptedWorkError, make_parts, num_cores
 from kerastx.errors import DataError
-from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.tokenizer import Tokenizer, check_training
 
 VOCABULARY_MEGABYTES = 100
 Progress = Callable[[str, int, int], None]
@@ -88,6 +88,8 @@ def prepare(
         deduplicate=deduplicate,
     )
     files = list_files(paths)
+    if vocabulary_size is not None:
+        check_training(kind, vocabulary_size, lowercase)
     training: dict[str, Any] = {"tokenizer": tokenizer and tokenizer.sha256}
     if tokenizer is None:
         wish = {"vocabulary_size": vocabulary_size, "kind": kind, "lowercase": lowercase}

@@ -23,11 +23,7 @@ def train_byte_bpe(texts: Iterable[str], *, vocabulary_size: int, characters: bo
         vocabulary_size: with the special tokens and the 256 bytes.
         characters: no piece is longer than a character; one that is too rare for a place of its own is its bytes.
     """
-    if vocabulary_size < MINIMUM_BYTE_VOCABULARY:
-        raise ValueError(
-            f"vocabulary_size must be at least {MINIMUM_BYTE_VOCABULARY}, the bytes and the special tokens, "
-            f"got {vocabulary_size}."
-        )
+    check_byte_vocabulary_size(vocabulary_size)
     if isinstance(texts, Iterator):
         texts = list(texts)
     if not any(texts):
@@ -48,6 +44,14 @@ def train_byte_bpe(texts: Iterable[str], *, vocabulary_size: int, characters: bo
         special_tokens=[start, end],
     )
     return backend
+
+
+def check_byte_vocabulary_size(size: int) -> None:
+    """ValueError for a vocabulary that has no room for every byte."""
+    if size < MINIMUM_BYTE_VOCABULARY:
+        raise ValueError(
+            f"vocabulary_size must be at least {MINIMUM_BYTE_VOCABULARY}, the bytes and the special tokens, got {size}."
+        )
 
 
 def _untrained(characters: bool) -> tokenizers.Tokenizer:

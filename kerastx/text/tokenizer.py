@@ -19,7 +19,7 @@ try:  # all that needs the library imports this module first
 except ImportError as error:
     raise MissingExtraError("tokenizers", "tokenizers") from error
 
-from kerastx.text.byte_bpe_training import train_byte_bpe
+from kerastx.text.byte_bpe_training import check_byte_vocabulary_size, train_byte_bpe
 from kerastx.text.encoding import Encoding, Reading, TextEncoder
 from kerastx.text.families import family_of, hide_special_tokens, json_with_scores
 from kerastx.text.special_tokens import (
@@ -104,12 +104,9 @@ class Tokenizer(TextEncoder):
                 "byte_bpe", GPT-2's, or "characters": a piece for each character, rare ones as their bytes.
             lowercase: lower-case and strip accents, as in uncased BERT; None = for "wordpiece", the only kind that can.
         """
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+        check_training(kind, vocabulary_size, lowercase)
         if kind == "wordpiece":
             return cls(train_wordpiece(texts, vocabulary_size=vocabulary_size, lowercase=lowercase is not False))
-        if lowercase:
-            raise ValueError(f"a vocabulary of the kind {kind} keeps texts as they are, got {lowercase=}.")
         return cls(train_byte_bpe(texts, vocabulary_size=vocabulary_size, characters=kind == "characters"))
 
     @classmethod
@@ -223,6 +220,17 @@ class Tokenizer(TextEncoder):
 
     def _read(self, texts: Sequence[str], limit: int | None) -> list[Reading]:
         return _readings(self._backend, texts, limit)
+
+
+def check_training(kind: str, vocabulary_size: int, lowercase: bool | None) -> None:
+    """ValueError for a vocabulary that `Tokenizer.train` cannot make, whatever the texts."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    if kind == "wordpiece":
+        return
+    if lowercase:
+        raise ValueError(f"a vocabulary of the kind {kind} keeps texts as they are, got {lowercase=}.")
+    check_byte_vocabulary_size(vocabulary_size)
 
 
 def _readings(backend: tokenizers.Tokenizer, texts: Sequence[str], limit: int | None) -> list[Reading]:

@@ -1,8 +1,9 @@
 """Train a translator on pairs of sentences, score it, and let it translate.
 
     python examples/translation.py --output build/example-translator
-    python examples/translation.py --train train.en train.de --dev val.en val.de --preset transformer-mini \
-        --vocabulary-size 8000 --batch-tokens 2560 --epochs 20 --output build/example-en-de
+    python examples/translation.py --train $KERASTX_DATA/multi30k/train.{en,de}.gz \
+        --dev $KERASTX_DATA/multi30k/val.{en,de}.gz --preset transformer-mini --vocabulary-size 8000 \
+        --batch-tokens 2560 --learning-rate 1.2e-3 --dropout-rate 0.25 --epochs 18 --output build/example-en-de
 
 Without --train the sentences are made by a small grammar: nouns of three genders, adjectives that agree with them, a
 word order that changes; no sentence to score on is one to learn from. --train and --dev take a TSV, CSV or JSONL file

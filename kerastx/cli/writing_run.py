@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from kerastx.data.text_pairs import TextPairs, read_text_pairs
 from kerastx.errors import CheckpointError
 from kerastx.models.decoder_config import Seq2SeqConfig
 from kerastx.models.seq2seq import Seq2Seq
-from kerastx.sources import load_start
+from kerastx.sources import load_checkpoint
 from kerastx.text.tokenizer import Tokenizer
 
 SCORES, WRITTEN = "scores.json", "dev_written.jsonl"
@@ -79,19 +80,17 @@ def run_writing(request: WritingRequest) -> dict[str, float]:
     if request.minutes is None and request.steps is None:
         request = replace(request, steps=request.epochs * batches.per_epoch)
     say(f"{len(train):,} pairs, {batches.per_epoch:,} batches, vocabulary {tokenizers[0].vocabulary_size:,}")
-    lesson = Lesson(
-        title="train",
-        dataset=batches.dataset,
-        validation=None if dev is None else _batches(request, tokenizers, dev).once(),
-        build=functools.partial(_initial_checkpoint, request, source, tokenizers),
-        tokens_per_batch=request.batch_tokens,
-        learning_rate=LEARNING_RATE if source is None else FINE_TUNING_RATE,
-        settings=functools.partial(_settings, request, train),
-        loss=("loss", "loss"),
-        label_smoothing=request.label_smoothing,
-        average=1 - 1 / max(1.0, AVERAGED_SHARE * request.steps if request.steps else AVERAGED_STEPS),
+    held_out = None if dev is None else _batches(request, tokenizers, dev)
+    checkpoint, logs = run_lesson(
+        request,
+        _lesson(
+            request,
+            batches,
+            held_out,
+            build=functools.partial(_initial_checkpoint, request, source, tokenizers),
+            settings=functools.partial(_settings, request, train),
+        ),
     )
-    checkpoint, logs = run_lesson(request, lesson)
     if dev is None:
         return logs
     scores = _scores(request, in_float32(checkpoint), dev) | {"perplexity": logs["val_perplexity"]}
@@ -99,8 +98,31 @@ def run_writing(request: WritingRequest) -> dict[str, float]:
     return {**logs, **scores}
 
 
+def _lesson(
+    request: WritingRequest,
+    train: TextPairBatches,
+    held_out: TextPairBatches | None,
+    *,
+    build: Callable[[], Checkpoint],
+    settings: Callable[[Checkpoint], dict[str, Any]],
+) -> Lesson:
+    averaged = AVERAGED_STEPS if request.steps is None else max(1.0, AVERAGED_SHARE * request.steps)
+    return Lesson(
+        title="train",
+        dataset=train.dataset,
+        validation=None if held_out is None else held_out.once(),
+        build=build,
+        tokens_per_batch=request.batch_tokens,
+        learning_rate=LEARNING_RATE if request.start is None else FINE_TUNING_RATE,
+        settings=settings,
+        loss=("loss", "loss"),
+        label_smoothing=request.label_smoothing,
+        average=1 - 1 / averaged,
+    )
+
+
 def _loaded(start: str) -> Checkpoint:
-    source = load_start(start)
+    source = load_checkpoint(start)
     if source.task != "seq2seq":
         raise CheckpointError(f"{start} is of the task {source.task}; expected seq2seq, which writes texts for others")
     return source

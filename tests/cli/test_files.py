@@ -17,7 +17,7 @@ from small_classifier import LABELS, small_classifier, small_texts
 
 from kerastx.artifact import read_manifest
 from kerastx.checkpoint.store import save_checkpoint
-from kerastx.cli.run import _batches
+from kerastx.cli.lines import batches
 from kerastx.runtime.session import load
 
 TEXTS = small_texts()
@@ -299,7 +299,7 @@ def test_more_lines_than_one_batch_keep_their_order(kerastx, exported, monkeypat
     assert code == 0
     assert [line.split("\t")[2] for line in out.splitlines()] == texts
     # In the batches of the verb: another batch adds up in another order, which the last of four digits may show.
-    expected = [answer for batch in _batches(texts) for answer in answers(exported, batch)]
+    expected = [answer for batch in batches(texts) for answer in answers(exported, batch)]
     assert [tuple(line.split("\t")[:2]) for line in out.splitlines()] == expected
 
 

@@ -159,7 +159,7 @@ def reference_logits(
 
 def linear(weights: dict[str, np.ndarray], name: str, x: np.ndarray) -> np.ndarray:
     """Return xW + b in 64 bits."""
-    return x @ weights[f"{name}/kernel"].astype(np.float64) + weights[f"{name}/bias"]
+    return x @ weights[f"{name}/kernel"].astype(np.float64, copy=False) + weights[f"{name}/bias"]
 
 
 def norm(weights: dict[str, np.ndarray], name: str, x: np.ndarray, epsilon: float) -> np.ndarray:

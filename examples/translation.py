@@ -134,7 +134,8 @@ def main(arguments: list[str] | None = None) -> float:
     for source, text, target in list(zip(dev.sources, written, dev.targets, strict=True))[:3]:
         print(f"{source}\n  {text}\n  should be: {target}")
     score = writing.corpus_bleu(written, dev.targets)
-    print(f"BLEU of {len(dev):,} sentences that were not trained on: {score:.2f}")
+    chrf = writing.corpus_chrf(written, dev.targets)
+    print(f"{len(dev):,} sentences that were not trained on: BLEU {score:.2f}, chrF {chrf:.2f}")
     return score
 
 

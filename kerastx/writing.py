@@ -3,7 +3,7 @@
 on from a beginning   LanguageModelConfig, LanguageModel, next_token_dataset (of an exact token store)
 for another text      Seq2SeqConfig, Seq2Seq, read_text_pairs, TextPairs, TextPairBatches
 compile               generation_losses, generation_metrics
-scores                corpus_bleu, rouge
+scores                corpus_bleu, corpus_chrf, rouge
 what is written       `Checkpoint.generate` and `Checkpoint.stream`, with GenerationSettings
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kerastx.analysis.bleu import corpus_bleu
+    from kerastx.analysis.chrf import corpus_chrf
     from kerastx.analysis.rouge import rouge
     from kerastx.data.running_text import next_token_dataset
     from kerastx.data.text_pair_batches import TextPairBatches
@@ -35,6 +36,7 @@ _HOMES = {
     "TextPairBatches": "kerastx.data.text_pair_batches:TextPairBatches",
     "TextPairs": "kerastx.data.text_pairs:TextPairs",
     "corpus_bleu": "kerastx.analysis.bleu:corpus_bleu",
+    "corpus_chrf": "kerastx.analysis.chrf:corpus_chrf",
     "generation_losses": "kerastx.training.losses:generation_losses",
     "generation_metrics": "kerastx.training.metrics:generation_metrics",
     "next_token_dataset": "kerastx.data.running_text:next_token_dataset",
@@ -51,6 +53,7 @@ __all__ = [
     "TextPairBatches",
     "TextPairs",
     "corpus_bleu",
+    "corpus_chrf",
     "generation_losses",
     "generation_metrics",
     "next_token_dataset",

@@ -115,14 +115,19 @@ def _write_in_one(
 ) -> Iterator[GeneratedText]:
     """Yield what `_write` comes to, from one call of one graph."""
     steps, language = steps_of(checkpoint), language_of(checkpoint)
-    rows = steps.greedy(
-        *left_padded([one.token_ids for one in beginnings]),
-        source={} if sources is None else steps.encode(sources["token_ids"], sources["padding_mask"]),
-        room=np.array([one.max_new_tokens for one in beginnings]),
-        min_new_tokens=settings.min_new_tokens,
-        end_ids=language.end_ids,
-        never_ids=language.never_ids,
-    )
+    token_ids, positions = left_padded([one.token_ids for one in beginnings])
+    inputs: dict[str, Any] = {
+        "source": {} if sources is None else steps.encode(sources["token_ids"], sources["padding_mask"]),
+        "room": np.array([one.max_new_tokens for one in beginnings]),
+        "min_new_tokens": settings.min_new_tokens,
+        "end_ids": language.end_ids,
+        "never_ids": language.never_ids,
+    }
+    if settings.num_beams > 1:
+        names = ("num_beams", "length_penalty", "early_stopping")
+        rows = steps.beams(token_ids, positions, **inputs, **{name: getattr(settings, name) for name in names})
+    else:
+        rows = steps.greedy(token_ids, positions, **inputs)
     for beginning, (tokens, log_probability) in zip(beginnings, rows, strict=True):
         has_ended = tokens[-1] in language.end_ids
         text = TextStream(language.decode, before=beginning.shown)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerastx.checkpoint.generating import generate, steps_of, stream
+from kerastx.checkpoint.generating import generate, stream
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.cli.console import say
 from kerastx.cli.lines import LINE_ENDS, batches, stdin_lines
@@ -25,8 +26,7 @@ def run_writer(path: Path, texts: list[str] | None, settings: GenerationSettings
     if checkpoint.task != task:
         way_out = f"; use {VERBS[checkpoint.task]}" if checkpoint.task in VERBS else ""
         raise CheckpointError(f"{path}: expected a {task} checkpoint, found one for {checkpoint.task}{way_out}")
-    # Compiling is no part of the speed.
-    steps_of(checkpoint).prepare(loop=settings.is_plain and (as_json or not texts))
+    _compile(checkpoint, settings, in_pieces=bool(texts) and not as_json)
     start, count = time.monotonic(), 0
     for batch in [[text] for text in texts] if texts else batches(stdin_lines()):
         if len(batch) == 1 and not as_json:
@@ -38,6 +38,15 @@ def run_writer(path: Path, texts: list[str] | None, settings: GenerationSettings
         print(end="", flush=True)
     seconds = time.monotonic() - start
     say(f"{count:,} tokens in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} tokens per second")
+
+
+def _compile(checkpoint: Checkpoint, settings: GenerationSettings, *, in_pieces: bool) -> None:
+    """Write one token, which compiles what all others need: that is no part of the speed."""
+    shortest = dataclasses.replace(settings, max_new_tokens=1, min_new_tokens=0)
+    if in_pieces:
+        list(stream(checkpoint, "", shortest))
+    else:
+        generate(checkpoint, [""], shortest)
 
 
 def _show(checkpoint: Checkpoint, text: str, settings: GenerationSettings) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kerastx.analysis.bleu import corpus_bleu
+from kerastx.analysis.chrf import corpus_chrf
 from kerastx.analysis.rouge import rouge
 from kerastx.checkpoint.store import Checkpoint, in_float32, write_json
 from kerastx.checkpoint.weights import transfer_weights
@@ -205,7 +206,9 @@ def _scores(request: WritingRequest, checkpoint: Checkpoint, dev: TextPairs) -> 
 
 
 def _metrics(task: str, texts: list[str], targets: list[str]) -> dict[str, float]:
-    return rouge(texts, targets) if task == "summarize" else {"bleu": corpus_bleu(texts, targets)}
+    if task == "summarize":
+        return rouge(texts, targets)
+    return {"bleu": corpus_bleu(texts, targets), "chrf": corpus_chrf(texts, targets)}
 
 
 def _written(checkpoint: Checkpoint, dev: TextPairs, *, beams: int) -> list[str]:

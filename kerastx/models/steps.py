@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,7 +11,11 @@ import numpy as np
 from keras import ops
 
 from kerastx.layers.kv_cache import NO_TOKEN, KeyValueCache
+from kerastx.models.beam_loop import BeamLoop
 from kerastx.models.greedy_loop import GreedyLoop
+
+# The tokens of a text, its end included, and their log-probability together.
+Written = tuple[list[int], float]
 
 
 class _Step(keras.Model):
@@ -51,16 +56,15 @@ class Steps:
         self.has_source = hasattr(model, "encode")
         self._step = _compiled(_Step(model))
         self._encode = _compiled(_Encode(model)) if self.has_source else None
-        self._loop = _compiled(GreedyLoop(model))
+        self._greedy = _compiled(GreedyLoop(model))
+        self._beams: dict[str, keras.Model] = {}
         self._ready: set[str] = set()
 
-    def prepare(self, *, loop: bool = False) -> None:
-        """Compile the step, or the loop, where it is not compiled yet; `step` and `greedy` do so when first called."""
-        name, function = ("loop", self.greedy) if loop else ("step", self._first_step)
+    def _warm(self, name: str, function: Callable[..., Any]) -> None:
+        """Call a function with shapes that differ in all that may differ: what is compiled then takes every other."""
         if name in self._ready:
             return
         self._ready.add(name)
-        # Shapes that differ in all that may differ: what is compiled after the second takes every other.
         for size in (1, 2):
             token_ids, source_ids = (np.zeros((size, length), np.int32) for length in (size, size + 2))
             source = self.encode(source_ids, source_ids == 0) if self.has_source else {}
@@ -82,7 +86,7 @@ class Steps:
         min_new_tokens: int = 0,
         end_ids: Sequence[int] = (),
         never_ids: Sequence[int] = (),
-    ) -> list[tuple[list[int], float]]:
+    ) -> list[Written]:
         """Return for each row the tokens that are written, the end included, and their log-probability together.
 
         Args:
@@ -93,12 +97,53 @@ class Steps:
             end_ids: tokens that end a text.
             never_ids: tokens that no text has.
         """
-        self.prepare(loop=True)
+        self._warm("greedy", self.greedy)
+        inputs = self._loop_inputs(token_ids, positions, source, room, min_new_tokens, end_ids, never_ids)
+        return _rows_of_texts(_outputs_of(self._greedy, inputs))
+
+    def beams(
+        self,
+        token_ids: np.ndarray,
+        positions: np.ndarray,
+        *,
+        source: dict[str, Any],
+        room: np.ndarray,
+        num_beams: int,
+        length_penalty: float = 1.0,
+        early_stopping: bool = False,
+        min_new_tokens: int = 0,
+        end_ids: Sequence[int] = (),
+        never_ids: Sequence[int] = (),
+    ) -> list[Written]:
+        """Return for each row the best text that beams find, as `greedy` does; see `GenerationSettings`."""
+        kind = {"num_beams": num_beams, "num_ends": len(end_ids)}
+        name = str(kind)
+        if name not in self._beams:
+            self._beams[name] = _compiled(BeamLoop(self.model, **kind))
+        self._warm(name, functools.partial(self.beams, num_beams=num_beams, end_ids=end_ids))
+        inputs = self._loop_inputs(token_ids, positions, source, room, min_new_tokens, end_ids, never_ids)
+        inputs |= {
+            "written": np.repeat(inputs["written"][:, None], num_beams, axis=1),
+            "length_penalty": ops.convert_to_tensor(length_penalty, dtype="float32"),
+            "early_stopping": ops.convert_to_tensor(early_stopping, dtype="bool"),
+        }
+        return _rows_of_texts(_outputs_of(self._beams[name], inputs))
+
+    def _loop_inputs(
+        self,
+        token_ids: np.ndarray,
+        positions: np.ndarray,
+        source: dict[str, Any],
+        room: np.ndarray,
+        min_new_tokens: int,
+        end_ids: Sequence[int],
+        never_ids: Sequence[int],
+    ) -> dict[str, Any]:
         longest, size = int(room.max()), self.model.config.vocabulary_size
         is_end, is_never = np.zeros((2, size), np.float32)
         is_end[list(end_ids)] = 1
         is_never[list(never_ids)] = 1
-        inputs = {
+        return {
             "token_ids": token_ids,
             "positions": positions,
             "cache": self.model.initial_cache(len(token_ids), token_ids.shape[1] + longest),
@@ -109,8 +154,6 @@ class Steps:
             "is_end": is_end,
             "is_never": is_never,
         }
-        written, scores, counts = map(ops.convert_to_numpy, _outputs_of(self._loop, inputs))
-        return [(row[:count].tolist(), float(score)) for row, count, score in zip(written, counts, scores, strict=True)]
 
     def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
         """Return what every step takes of sources: int32 (B, R), bool (B, R)."""
@@ -130,7 +173,7 @@ class Steps:
         source: dict[str, Any],
     ) -> tuple[np.ndarray, KeyValueCache]:
         """Return the next logits, float32 (B, V), and the cache that has the tokens; see `LanguageModel.step`."""
-        self.prepare()
+        self._warm("step", self._first_step)
         inputs = {
             "token_ids": token_ids,
             "positions": positions,
@@ -147,6 +190,11 @@ def _compiled(model: keras.Model) -> keras.Model:
     model.compile(jit_compile=False)
     model.make_predict_function()
     return model
+
+
+def _rows_of_texts(outputs: Any) -> list[Written]:
+    written, scores, counts = map(ops.convert_to_numpy, outputs)
+    return [(row[:count].tolist(), float(score)) for row, count, score in zip(written, counts, scores, strict=True)]
 
 
 def _outputs_of(model: keras.Model, inputs: dict[str, Any]) -> Any:

@@ -81,9 +81,9 @@ class GenerationSettings:
 
     @property
     def is_plain(self) -> bool:
-        """Whether each token is the most probable one, whatever the text says so far."""
+        """Whether the model's probabilities alone say what is written: not chance, nor what the text says so far."""
         looks_back = self.repetition_penalty != 1 or self.no_repeat_ngram is not None or bool(self.stop)
-        return self.num_beams == 1 and self.temperature == 0 and not looks_back
+        return self.temperature == 0 and not looks_back
 
     @classmethod
     def of(cls, settings: GenerationSettings | None, options: dict[str, Any]) -> GenerationSettings:

@@ -82,26 +82,57 @@ def test_beams_are_scored_by_the_model_and_beat_the_greedy_text(name):
 
 def test_one_compiled_step_serves_prompts_batches_and_beams(model):
     model.generate(PROMPTS, max_new_tokens=3, stop="x")
-    model.generate("a", num_beams=3, max_new_tokens=3)
+    model.generate("a", num_beams=3, max_new_tokens=3, stop="x")
     model.generate(PROMPTS[:2], max_new_tokens=9, temperature=1.0)
     assert model._steps._step.predict_function.experimental_get_tracing_count() == 2
     model.generate(PROMPTS, max_new_tokens=3)
     model.generate(PROMPTS[2], max_new_tokens=9)
-    assert model._steps._loop.predict_function.experimental_get_tracing_count() == 2
+    model.generate(PROMPTS, num_beams=3, max_new_tokens=3)
+    model.generate(PROMPTS[2], num_beams=3, length_penalty=2.0, max_new_tokens=9)
+    for loop in (model._steps._greedy, *model._steps._beams.values()):
+        assert loop.predict_function.experimental_get_tracing_count() == 2
 
 
-@pytest.mark.parametrize("name", ["gpt2", "t5"])
-@pytest.mark.parametrize("slots", [64, 2])  # the cache of single steps grows by so many
-def test_a_graph_of_all_steps_writes_what_single_steps_write(monkeypatch, name, slots):
-    monkeypatch.setattr("kerastx.models.step_decoder.SLOTS", slots)
+IN_ONE_GRAPH = {
+    "greedy": {"max_new_tokens": 9},
+    "greedy, long": {"min_new_tokens": 8},
+    "beams": {"num_beams": 4, "max_new_tokens": 9},
+    "long texts": {"num_beams": 3, "length_penalty": 3.0, "min_new_tokens": 3},
+    "short texts": {"num_beams": 3, "length_penalty": -1.0},
+    "the first texts": {"num_beams": 5, "early_stopping": True, "length_penalty": 0.0},
+    "more beams than tokens": {"num_beams": 150, "max_new_tokens": 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*(("gpt2", options) for options in IN_ONE_GRAPH.values()), ("t5", IN_ONE_GRAPH["beams"])],
+    ids=[*IN_ONE_GRAPH, "beams of a target"],
+)
+def test_a_graph_of_all_steps_writes_what_single_steps_write(name, options):
     checkpoint = WRITERS[name]()
-    for options in ({"max_new_tokens": 9}, {"min_new_tokens": 8}):
-        together = checkpoint.generate(PROMPTS, **options)
-        # A stop string that is never met is looked for after every token, in Python.
-        single = checkpoint.generate(PROMPTS, stop="never met", **options)
-        for one, other in zip(together, single, strict=True):
-            assert (one.text, one.token_ids, one.finish) == (other.text, other.token_ids, other.finish)
-            assert one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+    together = checkpoint.generate(PROMPTS, **options)
+    # A stop string that is never met is looked for after every token, in Python.
+    single = checkpoint.generate(PROMPTS, stop="never met", **options)
+    for one, other in zip(together, single, strict=True):
+        assert (one.text, one.token_ids, one.finish) == (other.text, other.token_ids, other.finish)
+        assert one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+
+
+def test_a_cache_that_grows_changes_nothing(monkeypatch, model):
+    options = {"max_new_tokens": 9, "stop": "never met"}
+    with_room = model.generate(PROMPTS, **options)
+    monkeypatch.setattr("kerastx.models.step_decoder.SLOTS", 2)
+    assert [one.token_ids for one in model.generate(PROMPTS, **options)] == [one.token_ids for one in with_room]
+
+
+def test_rows_end_when_they_do():
+    translator = writing_checkpoints.ending_seq2seq()
+    for options in ({}, {"num_beams": 3}):
+        together = translator.generate(PROMPTS, **options)
+        single = translator.generate(PROMPTS, stop="never met", **options)
+        assert [one.token_ids for one in together] == [one.token_ids for one in single]
+        assert {one.finish for one in together} == {"end", "length"}
 
 
 def test_the_same_seed_gives_the_same_text(model):

@@ -45,7 +45,11 @@ def test_a_run_leaves_a_translator_and_its_scores(finished):
     assert checkpoint.source_tokenizer is None
     assert checkpoint.config.initializer_range == checkpoint.config.hidden_dim**-0.5
     written = json.loads((output / "scores.json").read_text())
-    assert written == {"bleu": scores["bleu"], "perplexity": scores["val_perplexity"]}
+    assert written == {
+        "bleu": scores["bleu"],
+        "chrf": scores["chrf"],
+        "perplexity": scores["val_perplexity"],
+    }
     rows = [json.loads(line) for line in (output / "dev_written.jsonl").read_text().splitlines()]
     assert [row["source"] for row in rows] == SENTENCES[0][::6]
     assert [row["target"] for row in rows] == SENTENCES[1][::6]

@@ -8,7 +8,7 @@ https://arxiv.org/abs/1910.14659.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,12 +113,11 @@ def _checked(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str
 
 def _next_log_probabilities(
     checkpoint: Checkpoint, rows: list[list[int]], sources: list[str] | None
-) -> list[np.ndarray]:
-    """Return for each row of L tokens the log-probabilities of each and of what follows, float64 (L + 1, V)."""
+) -> Iterator[np.ndarray]:
+    """Yield for each row of L tokens the log-probabilities of each and of what follows, float64 (L + 1, V)."""
     tokenizer, places = checkpoint.tokenizer, checkpoint.config.max_sequence_length
     for number, row in enumerate(rows):
         _check_room(number, len(row) + 1, places)
-    found: list[np.ndarray] = []
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
         width = max(map(len, part)) + 1
@@ -137,8 +136,7 @@ def _next_log_probabilities(
             padded = source_tokenizer.pad(encodings)
             inputs |= {f"source_{name}": padded[name] for name in ("token_ids", "padding_mask")}
         logits = checkpoint.model.predict_on_batch(inputs)["logits"]
-        found += [log_softmax(logits[place, : len(row) + 1]) for place, row in enumerate(part)]
-    return found
+        yield from (log_softmax(logits[place, : len(row) + 1]) for place, row in enumerate(part))
 
 
 def _masked_score(checkpoint: Checkpoint, text: str) -> TextScore:

@@ -26,6 +26,14 @@ def score(
     top: Annotated[
         int | None, typer.Option("--top", min=1, help="Show so many next words instead, or words for each mask.")
     ] = None,
+    minimal_pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--minimal-pairs",
+            help="File or folder of sentence_good and sentence_bad (BLiMP): print how often the good one is more "
+            "probable; repeat for more.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print the log-probability and the perplexity of each text, the better ones with less perplexity.
@@ -34,12 +42,20 @@ def score(
 
     Example: `kerastx score build/books "The cats sleep." "The cats sleeps."`
     """
+    if minimal_pairs and (text or tokens or top):
+        raise DataError("--minimal-pairs is scored alone: leave texts, --tokens and --top out")
     from kerastx.cli.quiet import import_tensorflow
 
     import_tensorflow("train")
     from kerastx.sources import load_checkpoint
 
     loaded = load_checkpoint(checkpoint)
+    if minimal_pairs:
+        from kerastx.cli.minimal_pairs import score_minimal_pairs
+
+        for line in score_minimal_pairs(loaded, minimal_pairs, as_json=json):
+            print(line, flush=True)
+        return
     for batch in batches(_rows(text, pair=loaded.task == "seq2seq")):
         for line in _words(loaded, batch, top, as_json=json) if top else _scores(loaded, batch, tokens, as_json=json):
             print(line)

@@ -3,15 +3,19 @@
     python examples/text_generation.py --output build/example-writer
     python examples/text_generation.py --data $KERASTX_DATA/tinyshakespeare/input.txt --vocabulary characters \
         --vocabulary-size 300 --max-length 128 --steps 2000 --prompt "ROMEO:" --output build/example-shakespeare
+    python examples/text_generation.py --data $KERASTX_DATA/zh_poetry/*.json --vocabulary characters \
+        --vocabulary-size 5000 --documents blank --prompt "春" --output build/example-poems
 
 Without --data the text is the documentation that comes with every Python. A vocabulary of characters suits a megabyte
-of text, byte_bpe more. Held back is a document of a hundred, or the last tenth of each where there are few.
+of text, byte_bpe more. A .json file is a list of poems, with "paragraphs" and perhaps a "title". Held back is a
+document of a hundred, or the last tenth of each where there are few.
 For runs of hours there is `kerastx pretrain --preset llama-mini`, with checkpoints and exact resume.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from pathlib import Path
 
@@ -40,12 +44,24 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def plain_text(file: Path, folder: Path) -> Path:
+    """Return a text file; of poems, a list of JSON objects, one in `folder` with blank lines between them."""
+    if file.suffix != ".json":
+        return file
+    poems = json.loads(file.read_text(encoding="utf-8"))
+    texts = ["\n".join([poem.get("title", ""), *poem["paragraphs"]]).strip() for poem in poems]
+    target = folder / f"{file.stem}.txt"
+    target.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
+    return target
+
+
 def token_store(options: argparse.Namespace):
     """Return the token store of the data, made once; it holds line ends and blanks too."""
     if (options.output / "store").exists():
         return kerastx.open_store(options.output / "store")
-    files = options.data
-    if files is None:
+    if options.data:
+        files = [plain_text(file, options.output) for file in options.data]
+    else:
         files = [options.output / "python-docs.txt"]
         kerastx.write_python_docs(files[0])
     return kerastx.prepare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import random
 
@@ -29,6 +30,17 @@ def test_text_generation_learns_a_little_and_goes_on(repository, tmp_path, capsy
     assert f"held out: perplexity {perplexity:.3f}, {math.log(perplexity):.3f} nats" in printed
     assert "\nRO" in printed
     assert kerastx.load(tmp_path / "out" / "checkpoint").task == "language_model"
+
+
+def test_poems_become_a_text(repository, tmp_path):
+    poems = [{"title": "春曉", "paragraphs": ["春眠不覺曉，", "處處聞啼鳥。"]}, {"paragraphs": ["夜來風雨聲，"]}]
+    (tmp_path / "poems.json").write_text(json.dumps(poems))
+    plain_text = example(repository, "text_generation").plain_text
+    assert (
+        plain_text(tmp_path / "poems.json", tmp_path).read_text()
+        == "春曉\n春眠不覺曉，\n處處聞啼鳥。\n\n夜來風雨聲，\n"
+    )
+    assert plain_text(tmp_path / "poems.txt", tmp_path) == tmp_path / "poems.txt"
 
 
 def test_translation_learns_from_files_as_from_the_grammar(repository, tmp_path, capsys):

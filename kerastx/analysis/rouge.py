@@ -10,24 +10,43 @@ from collections.abc import Sequence
 _WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff]|[^\\W_\u3040-\u30ff\u3400-\u9fff]+")
 
 
-def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Return the mean F1, 0 to 100, of texts against one reference each, as "rouge1", "rouge2" and "rougeL".
+def rouge(hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]) -> dict[str, float]:
+    """Return the mean F1, 0 to 100, of texts against their references, as "rouge1", "rouge2" and "rougeL".
 
-    Case and punctuation do not matter, and no word is stemmed.
+    Case and punctuation do not matter, and no word is stemmed. Chinese characters and Japanese kana are words. Of
+    several references of a text the best counts, for each of the three by itself.
+
+    Args:
+        hypotheses: the texts.
+        references: a text for each, or a list of texts.
 
     Raises:
-        ValueError: there are no texts, or not as many references.
+        ValueError: there are no texts, or a text has no reference.
     """
     if not hypotheses or len(hypotheses) != len(references):
         raise ValueError(f"expected a reference for each text, got {len(hypotheses)} and {len(references)}.")
     totals = {"rouge1": 0.0, "rouge2": 0.0, "rougeL": 0.0}
-    for hypothesis, reference in zip(hypotheses, references, strict=True):
-        found, wanted = (_WORD.findall(text.lower()) for text in (hypothesis, reference))
-        for order in (1, 2):
-            have, expected = _ngrams(found, order), _ngrams(wanted, order)
-            totals[f"rouge{order}"] += _f1((have & expected).total(), have.total(), expected.total())
-        totals["rougeL"] += _f1(_longest_common(found, wanted), len(found), len(wanted))
+    for number, (hypothesis, reference) in enumerate(zip(hypotheses, references, strict=True)):
+        several = [reference] if isinstance(reference, str) else reference
+        if not several:
+            raise ValueError(f"expected a reference for each text, got none for number {number}.")
+        found = _words(hypothesis)
+        scores = [_scores(found, _words(one)) for one in several]
+        for name in totals:
+            totals[name] += max(score[name] for score in scores)
     return {name: 100 * total / len(hypotheses) for name, total in totals.items()}
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _scores(found: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
+    scores = {"rougeL": _f1(_longest_common(found, wanted), len(found), len(wanted))}
+    for order in (1, 2):
+        have, expected = _ngrams(found, order), _ngrams(wanted, order)
+        scores[f"rouge{order}"] = _f1((have & expected).total(), have.total(), expected.total())
+    return scores
 
 
 def _ngrams(words: Sequence[str], order: int) -> Counter[tuple[str, ...]]:

@@ -191,24 +191,26 @@ def _scores(request: WritingRequest, checkpoint: Checkpoint, dev: TextPairs) -> 
     if request.beams > 1:
         written[f"_{request.beams}_beams"] = _written(checkpoint, dev, beams=request.beams)
     lines = [
-        json.dumps({"source": source, "target": target, "written": text}, ensure_ascii=False)
-        for source, target, text in zip(dev.sources, dev.targets, list(written.values())[-1], strict=True)
+        json.dumps(
+            {"source": source, "target": good if len(good) > 1 else good[0], "written": text}, ensure_ascii=False
+        )
+        for source, good, text in zip(dev.sources, dev.references, list(written.values())[-1], strict=True)
     ]
     (request.output / WRITTEN).write_text("\n".join(lines) + "\n", encoding="utf-8")
     scores = {
         f"{name}{how}": score
         for how, texts in written.items()
-        for name, score in _metrics(request.task, texts, dev.targets).items()
+        for name, score in _metrics(request.task, texts, dev).items()
     }
     shown = ", ".join(f"{name.replace('_', ' ')} {score:.2f}" for name, score in scores.items())
     say(f"dev, {len(dev):,} pairs: {shown}")
     return scores
 
 
-def _metrics(task: str, texts: list[str], targets: list[str]) -> dict[str, float]:
+def _metrics(task: str, texts: list[str], dev: TextPairs) -> dict[str, float]:
     if task == "summarize":
-        return rouge(texts, targets)
-    return {"bleu": corpus_bleu(texts, targets), "chrf": corpus_chrf(texts, targets)}
+        return rouge(texts, dev.references)
+    return {"bleu": corpus_bleu(texts, dev.targets), "chrf": corpus_chrf(texts, dev.targets)}
 
 
 def _written(checkpoint: Checkpoint, dev: TextPairs, *, beams: int) -> list[str]:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kerastx.data.columns import Column, shown_names
+from kerastx.data.json_pairs import read_json_pairs
 from kerastx.data.readers import column_names, read_labelled
 from kerastx.data.tables import read_text_file
 from kerastx.errors import DataError
@@ -31,14 +32,29 @@ KNOWN_COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class TextPairs:
-    """Sources and targets, row by row."""
+    """Sources and targets, row by row.
+
+    Attributes:
+        sources: what is read.
+        targets: what is to be written, and trained on.
+        others: further targets of each row, as good as the first, to score with; None = there are none.
+    """
 
     sources: list[str]
     targets: list[str]
+    others: list[list[str]] | None = None
 
     def __post_init__(self):
         if len(self.sources) != len(self.targets):
             raise ValueError(f"expected a target for each source, got {len(self.sources)} and {len(self.targets)}.")
+        if self.others is not None and len(self.others) != len(self.targets):
+            raise ValueError(f"expected others for each target, got {len(self.others)} for {len(self.targets)}.")
+
+    @property
+    def references(self) -> list[list[str]]:
+        """All targets of each row, the one of `targets` first."""
+        others = self.others or [[] for _ in self.targets]
+        return [[target, *more] for target, more in zip(self.targets, others, strict=True)]
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -46,7 +62,8 @@ class TextPairs:
     def subset(self, rows: Iterable[int]) -> TextPairs:
         """Return the rows with these numbers, in this order."""
         numbers = [int(row) for row in rows]
-        return TextPairs([self.sources[row] for row in numbers], [self.targets[row] for row in numbers])
+        others = None if self.others is None else [self.others[row] for row in numbers]
+        return TextPairs([self.sources[row] for row in numbers], [self.targets[row] for row in numbers], others)
 
     @cached_property
     def sha256(self) -> str:
@@ -61,6 +78,9 @@ def read_text_pairs(
     target_column: Column | None = None,
 ) -> TextPairs:
     """Read pairs of a .tsv, .csv or .jsonl file, or of two files whose lines belong together.
+
+    In JSONL a source may be a list of sentences and a target a list of targets that are all right: the first is trained
+    on, the best counts.
 
     Args:
         path: UTF-8; the sources only where there are `targets`. A file of lines may be compressed: .gz.
@@ -79,6 +99,12 @@ def read_text_pairs(
         return _aligned(Path(path), Path(targets))
     file = Path(path)
     source, target = source_column, target_column
+    if file.suffix.lower() == ".jsonl":
+        header = column_names(file)
+        keys = [_own_name(header, name) for name in _find_columns(file, header, source, target)]
+        sources, found = read_json_pairs(file, *keys)
+        others = [more for _, *more in found]
+        return TextPairs(sources, [first for first, *_ in found], others if any(others) else None)
     if not (_is_number(source) and _is_number(target)):
         source, target = _find_columns(file, column_names(file), source, target)
     rows = read_labelled(file, text_column=source, pair_column=target, task="positives")
@@ -137,6 +163,11 @@ def _find_columns(
         f"{file}: expected columns such as source and target, got {shown_names(header)}; name them with "
         "--source-column and --target-column (numbers, counted from 0, for a file without a header)"
     )
+
+
+def _own_name(header: Sequence[str], wanted: Column) -> str:
+    """Return the name as the file has it; case does not matter where it does not tell two columns apart."""
+    return min((name for name in header if name.lower() == str(wanted).lower()), key=lambda name: name != wanted)
 
 
 def _is_number(column: Column | None) -> bool:

@@ -28,3 +28,18 @@ def test_characters_of_scripts_without_blanks_are_words():
 def test_a_reference_for_each_text_is_needed():
     with pytest.raises(ValueError, match="expected a reference for each text, got 1 and 0"):
         rouge(["a"], [])
+
+
+def test_the_best_of_several_references_counts_for_each_score_by_itself():
+    references = ["a b x y", "b a"]
+    assert rouge(["a b"], [references]) == {
+        "rouge1": pytest.approx(100),  # of the second
+        "rouge2": pytest.approx(100 * 2 / 4),  # of the first
+        "rougeL": pytest.approx(100 * 2 * 2 / 6),
+    }
+    assert rouge(["a b", "c"], [references, "c"])["rouge1"] == pytest.approx(100)
+
+
+def test_a_text_without_any_reference_is_told():
+    with pytest.raises(ValueError, match="expected a reference for each text, got none for number 1"):
+        rouge(["a", "b"], [["a"], []])

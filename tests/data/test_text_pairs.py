@@ -95,3 +95,30 @@ def test_pairs_are_as_many_sources_as_targets():
     with pytest.raises(ValueError, match="expected a target for each source, got 1 and 0"):
         TextPairs(["a"], [])
     assert rows_of(TextPairs(["a", "b"], ["c", "d"]).subset([1])) == [("b", "d")]
+    with pytest.raises(ValueError, match="expected others for each target, got 2 for 1"):
+        TextPairs(["a"], ["b"], [[], []])
+
+
+def test_lists_in_jsonl_are_sentences_of_a_source_and_targets_that_are_all_right(write):
+    first = '{"source": ["A dog barks.", " ", "It is old."], "target": ["An old dog.", "A dog."]}'
+    rows = first + '\n{"source": "A cat.", "target": "Cat."}\n'
+    pairs = read_text_pairs(write("a.jsonl", rows))
+    assert rows_of(pairs) == [("A dog barks. It is old.", "An old dog."), ("A cat.", "Cat.")]
+    assert pairs.references == [["An old dog.", "A dog."], ["Cat."]]
+    assert pairs.subset([1, 0]).references == [["Cat."], ["An old dog.", "A dog."]]
+
+
+def test_a_row_has_its_target_as_reference_where_there_are_no_others(write):
+    pairs = read_text_pairs(write("a.jsonl", '{"source": ["A dog."], "target": ["Dog."]}\n'))
+    assert pairs.others is None
+    assert pairs.references == [["Dog."]]
+
+
+def test_keys_of_jsonl_may_be_named_in_any_case(write):
+    file = write("a.jsonl", '{"Text": "A dog.", "title": "Dog.", "Title": "Old dog."}\n')
+    assert rows_of(read_text_pairs(file, source_column="text", target_column="Title")) == [("A dog.", "Old dog.")]
+
+
+def test_jsonl_without_rows_is_told(write):
+    with pytest.raises(DataError, match="expected columns such as source and target, got none"):
+        read_text_pairs(write("a.jsonl", "\n"))

@@ -3,7 +3,8 @@
 on from a beginning   LanguageModelConfig, LanguageModel, next_token_dataset (of an exact token store)
 for another text      Seq2SeqConfig, Seq2Seq, read_text_pairs, TextPairs, TextPairBatches
 compile               generation_losses, generation_metrics
-scores                corpus_bleu, corpus_chrf, rouge
+scores                corpus_bleu, corpus_chrf, rouge, run_tests (of programs)
+on every disk         write_python_summaries, write_python_programs
 what is written       `Checkpoint.generate` and `Checkpoint.stream`, with GenerationSettings
 """
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from kerastx.analysis.bleu import corpus_bleu
     from kerastx.analysis.chrf import corpus_chrf
     from kerastx.analysis.rouge import rouge
+    from kerastx.analysis.running_tests import run_tests
+    from kerastx.data.documented_python import write_programs as write_python_programs
+    from kerastx.data.documented_python import write_summaries as write_python_summaries
     from kerastx.data.running_text import next_token_dataset
     from kerastx.data.text_pair_batches import TextPairBatches
     from kerastx.data.text_pairs import TextPairs, read_text_pairs
@@ -42,6 +46,9 @@ _HOMES = {
     "next_token_dataset": "kerastx.data.running_text:next_token_dataset",
     "read_text_pairs": "kerastx.data.text_pairs:read_text_pairs",
     "rouge": "kerastx.analysis.rouge:rouge",
+    "run_tests": "kerastx.analysis.running_tests:run_tests",
+    "write_python_programs": "kerastx.data.documented_python:write_programs",
+    "write_python_summaries": "kerastx.data.documented_python:write_summaries",
 }
 
 __all__ = [
@@ -59,6 +66,9 @@ __all__ = [
     "next_token_dataset",
     "read_text_pairs",
     "rouge",
+    "run_tests",
+    "write_python_programs",
+    "write_python_summaries",
 ]
 
 

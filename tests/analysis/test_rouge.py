@@ -43,3 +43,14 @@ def test_the_best_of_several_references_counts_for_each_score_by_itself():
 def test_a_text_without_any_reference_is_told():
     with pytest.raises(ValueError, match="expected a reference for each text, got none for number 1"):
         rouge(["a", "b"], [["a"], []])
+
+
+def test_scores_are_those_of_rouge_score():
+    """rouge-score 0.1.2: `RougeScorer(["rouge1", "rouge2", "rougeL"]).score_multi(references, text)`."""
+    text = "A new loss-scaling method makes mixed precision training easier, and it needs no tuning."
+    references = [
+        "We devise adaptive loss scaling to improve mixed precision training.",
+        "Mixed precision training without tuning of the loss scale: it is easier.",
+    ]
+    expected = {"rouge1": 51.85185185185186, "rouge2": 26.08695652173913, "rougeL": 40.0}
+    assert rouge([text], [references]) == pytest.approx(expected)

@@ -97,7 +97,9 @@ def test_a_small_grammar_is_learned_and_goes_on_with_another(kerastx, lines, tmp
     assert scores["bleu"] > 90
     assert scores["bleu_3_beams"] > 90
     assert scores["perplexity"] < 1.5
-    rows = [json.dumps({"document": source, "summary": source.split()[1]}) for source in SENTENCES[0]]
+    # Of several summaries the first is learned, and the best counts.
+    summaries = [{"document": source, "summary": [source.split()[1], "no word of it"]} for source in SENTENCES[0]]
+    rows = [json.dumps(row) for row in summaries]
     (tmp_path / "rows.jsonl").write_text("\n".join(rows * 4))
     table = ("--train", tmp_path / "rows.jsonl", "--dev", tmp_path / "rows.jsonl")
     rates = ("--learning-rate", 1e-3, "--epochs", 10, "--batch-tokens", 400, "--max-length", 24)
@@ -106,6 +108,8 @@ def test_a_small_grammar_is_learned_and_goes_on_with_another(kerastx, lines, tmp
     )
     assert code == 0, err
     assert json.loads(out)["rouge1"] > 90
+    first, *_ = (tmp_path / "summarizer" / "dev_written.jsonl").read_text().splitlines()
+    assert json.loads(first)["target"] == summaries[0]["summary"]
 
 
 @pytest.mark.parametrize(

@@ -76,20 +76,21 @@ def _beginnings(
     tokenizer, places = checkpoint.tokenizer, checkpoint.config.max_sequence_length
     if checkpoint.task == "seq2seq":
         source_tokenizer = checkpoint.source_tokenizer or tokenizer
-        room = min(settings.max_new_tokens or checkpoint.max_length - 1, places)
+        start = tokenizer.begin_ids
+        room = min(settings.max_new_tokens or checkpoint.max_length - 1, places - len(start) + 1)
         sources = source_tokenizer.encode_batch(texts, max_length=checkpoint.max_length)
-        start = (tokenizer.cls_id,)
-        return [Beginning(token_ids=start, max_new_tokens=room, number=number) for number in range(len(texts))], sources
+        alike = {"token_ids": start, "max_new_tokens": room, "begun": len(start) - 1}
+        return [Beginning(**alike, number=number) for number in range(len(texts))], sources
     beginnings = []
     for number, ids in enumerate(tokenizer.encode_ids(texts)):
-        prompt = (tokenizer.cls_id, *ids.tolist())
+        prompt = (*tokenizer.template.before, *ids.tolist()) or tokenizer.begin_ids
         if len(prompt) >= places:
             raise ValueError(
                 f"prompt {number} has {len(prompt)} tokens, and the model has room for {places} with what it writes: "
                 "shorten it."
             )
         room = min(settings.max_new_tokens or NEW_TOKENS, places - len(prompt))
-        beginnings.append(Beginning(token_ids=prompt, shown=prompt[1:], max_new_tokens=room, number=number))
+        beginnings.append(Beginning(token_ids=prompt, shown=tuple(ids.tolist()), max_new_tokens=room, number=number))
     return beginnings, None
 
 
@@ -146,7 +147,6 @@ def steps_of(checkpoint: Checkpoint) -> Steps:
 def language_of(checkpoint: Checkpoint) -> Language:
     """Return what ends a text, and what is never in one: special tokens, and rows of tables without a token."""
     tokenizer = checkpoint.tokenizer
-    end = tokenizer.sep_id
     unused = np.arange(tokenizer.vocabulary_size, checkpoint.config.vocabulary_size).tolist()
-    never = sorted({*tokenizer.special_ids, *unused} - {end})
-    return Language(decode=tokenizer.decode, end_ids=(end,), never_ids=tuple(never))
+    never = sorted({*tokenizer.special_ids, *unused} - {*tokenizer.end_ids})
+    return Language(decode=tokenizer.decode, end_ids=tokenizer.end_ids, never_ids=tuple(never))

@@ -22,9 +22,12 @@ from kerastx.checkpoint.huggingface_config import (
     family_of,
     huggingface_config,
     labels_of,
+    max_length_of,
     task_of,
 )
 from kerastx.checkpoint.huggingface_names import FAMILIES, Family, Rule, check_sizes, rules, with_padding
+from kerastx.checkpoint.huggingface_writer_names import WRITING_MODELS
+from kerastx.checkpoint.huggingface_writers import load_writer
 from kerastx.checkpoint.json_files import read_json_object
 from kerastx.checkpoint.store import Checkpoint, replace_folder, write_json
 from kerastx.checkpoint.tasks import ENCODER_TASKS, TEXT_TASKS, build_model
@@ -50,10 +53,13 @@ def is_huggingface(folder: Path) -> bool:
 
 
 def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> Checkpoint:
-    """Load a BERT, DistilBERT, RoBERTa, ELECTRA or ALBERT model that was saved by transformers.
+    """Load a model that was saved by transformers.
+
+    Encoders: BERT, DistilBERT, RoBERTa, ELECTRA and ALBERT. Models that write: GPT-2, Llama, Qwen2; T5, Marian, BART.
 
     Args:
-        folder: with config.json, model.safetensors (or its shards) and tokenizer.json, vocab.txt or vocab.json.
+        folder: with config.json, model.safetensors (or its shards) and tokenizer.json, vocab.txt or vocab.json; of
+            Marian source.spm, target.spm and vocab.json.
         task: "encoder" leaves a head out; by itself the task is that of the head. Its file does not say whether a
             model for questions has learned that there may be no answer: `Checkpoint.span` then says that there is one.
 
@@ -63,8 +69,9 @@ def load_huggingface(folder: str | os.PathLike, *, task: str | None = None) -> C
     """
     folder = Path(folder)
     values = read_json_object(folder / "config.json")
+    writes = isinstance(values.get("model_type"), str) and values["model_type"] in WRITING_MODELS
     try:
-        return _load(folder, values, task)
+        return load_writer(folder, values, task) if writes else _load(folder, values, task)
     except (CheckpointError, ValueError, TypeError, DataError) as error:
         message = str(error)
         raise CheckpointError(message if message.startswith(str(folder)) else f"{folder}: {message}") from error
@@ -94,7 +101,7 @@ def _load(folder: Path, values: dict[str, Any], task: str | None) -> Checkpoint:
         config=config,
         task=task,
         labels=labels,
-        max_length=_max_length(folder, config),
+        max_length=max_length_of(folder, config),
         path=folder,
         left_out=left_out,
     )
@@ -181,7 +188,7 @@ def _assign(model: keras.Model, source: _Source) -> tuple[str, ...]:
     if unmapped:
         raise CheckpointError(f"no names are known for {', '.join(sorted(unmapped))}")
     for rule in table:
-        wrong += _shape_problems(rule, tuple(targets[rule.ours].shape), arrays)
+        wrong += rule.shape_problems(tuple(targets[rule.ours].shape), arrays)
     used = {name for rule in table for name in rule.theirs}
     others = set(arrays) - used - set(source.family.copies) - set(source.family.buffers)
     known = {name for task in ENCODER_TASKS for rule in _rules_or_none(source, task) for name in rule.theirs}
@@ -217,30 +224,6 @@ def _untie(source: _Source) -> list[str]:
     return wrong
 
 
-def _shape_problems(rule: Rule, shape: tuple[int, ...], arrays: dict[str, np.ndarray]) -> list[str]:
-    problems = []
-    for name, array in zip(rule.theirs, rule.to_theirs(np.broadcast_to(np.float32(0), shape)), strict=True):
-        found = arrays.get(name)
-        if found is None:
-            problems.append(f"{name} is missing")
-        elif found.shape != array.shape:
-            problems.append(f"{name} has shape {tuple(found.shape)}, expected {tuple(array.shape)}")
-        elif found.dtype != np.float32:
-            problems.append(f"{name} is {found.dtype}, expected float16, bfloat16, float32 or float64")
-    return problems
-
-
-def _max_length(folder: Path, config: EncoderConfig) -> int:
-    """Return to how many tokens the folder's files say that texts are cut."""
-    wishes = [config.max_sequence_length]
-    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        if (folder / name).is_file():
-            wish = read_json_object(folder / name).get(key)
-            if isinstance(wish, int) and wish >= 3:  # transformers writes 1e30 for "any"
-                wishes.append(wish)
-    return min(wishes)
-
-
 def save_huggingface(
     path: str | os.PathLike, checkpoint: Checkpoint, *, family: str | None = None, force: bool = False
 ) -> Path:
@@ -256,6 +239,8 @@ def save_huggingface(
         CheckpointError: the encoder has another form, or the folder exists or cannot be written.
     """
     path = Path(path)
+    if checkpoint.task not in ENCODER_TASKS:
+        raise CheckpointError(f"{path}: a {checkpoint.task} model cannot be written for transformers, encoders can")
     if broken := non_finite_weights(checkpoint.model):
         raise CheckpointError(f"{path}: {len(broken)} weights hold NaN or infinity, first {broken[0]}; not written")
     if path.exists() and not (force and path.is_dir() and (is_huggingface(path) or not any(path.iterdir()))):

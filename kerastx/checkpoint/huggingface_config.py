@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from kerastx.checkpoint.huggingface_names import FAMILIES, FAMILY_OF, Family, with_padding
+from kerastx.checkpoint.huggingface_writer_names import WRITING_MODELS
+from kerastx.checkpoint.json_files import read_json_object
 from kerastx.errors import CheckpointError
 from kerastx.models.config import EncoderConfig
+from kerastx.models.decoder_config import GeneratorConfig
 from kerastx.text.tags import bio_tags
 
 ACTIVATIONS = {
@@ -47,7 +51,7 @@ def family_of(values: dict[str, Any]) -> Family:
     """Return the family of a config.json; CheckpointError for a foreign one."""
     name = values.get("model_type")
     if not isinstance(name, str) or name not in FAMILY_OF:
-        raise CheckpointError(f"model_type {name!r} is none of {', '.join(FAMILY_OF)}")
+        raise CheckpointError(f"model_type {name!r} is none of {', '.join((*FAMILY_OF, *WRITING_MODELS))}")
     architectures = values.get("architectures")
     if architectures is not None and not (
         isinstance(architectures, list) and all(isinstance(entry, str) for entry in architectures)
@@ -247,3 +251,14 @@ def huggingface_config(
         "pad_token_id": pad_id,
         "tie_word_embeddings": True,
     }
+
+
+def max_length_of(folder: Path, config: EncoderConfig | GeneratorConfig) -> int:
+    """Return to how many tokens the folder's files say that texts are cut."""
+    wishes = [config.max_sequence_length]
+    for name, key in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
+        if (folder / name).is_file():
+            wish = read_json_object(folder / name).get(key)
+            if isinstance(wish, int) and wish >= 3:  # transformers writes 1e30 for "any"
+                wishes.append(wish)
+    return min(wishes)

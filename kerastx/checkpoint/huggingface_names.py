@@ -17,6 +17,7 @@ from kerastx.models.config import EncoderConfig
 
 # How the arrays of a rule become ours.
 SAME, TRANSPOSED, JOINED, JOINED_TRANSPOSED, AFTER_FIRST = "same", "transposed", "joined", "joined_transposed", "after"
+ROW = "row"
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,18 @@ class Rule:
 
     Attributes:
         ours: `variable.path`.
-        theirs: names without the family's prefix; three where query, key and value are joined.
+        theirs: names without the family's prefix; three where query, key and value are joined; none where ours has
+            zeros and theirs nothing.
         how: one of the constants above.
         skipped: rows of theirs before ours begin (RoBERTa's positions).
+        widths: of the arrays that are joined, where they differ (fewer keys than queries).
     """
 
     ours: str
     theirs: tuple[str, ...]
     how: str = SAME
     skipped: int = 0
+    widths: tuple[int, ...] = ()
 
     def to_ours(self, arrays: list[np.ndarray]) -> np.ndarray:
         if self.how == JOINED:
@@ -41,16 +45,35 @@ class Rule:
         if self.how == JOINED_TRANSPOSED:
             return np.concatenate([array.T for array in arrays], axis=1)
         (array,) = arrays
+        if self.how == ROW:
+            return array[0]
         return {SAME: array, TRANSPOSED: array.T, AFTER_FIRST: array[self.skipped :]}[self.how]
 
     def to_theirs(self, array: np.ndarray) -> list[np.ndarray]:
-        if self.how == JOINED:
-            return np.split(array, len(self.theirs))
-        if self.how == JOINED_TRANSPOSED:
-            return [part.T for part in np.split(array, len(self.theirs), axis=1)]
+        if not self.theirs:
+            return []
+        if self.how in (JOINED, JOINED_TRANSPOSED):
+            cuts = [int(cut) for cut in np.cumsum(self.widths)[:-1]] if self.widths else len(self.theirs)
+            parts = np.split(array, cuts, axis=-1)
+            return parts if self.how == JOINED else [part.T for part in parts]
         if self.how == AFTER_FIRST:
             return [np.concatenate([np.zeros_like(array[: self.skipped]), array])]
+        if self.how == ROW:
+            return [array[None]]
         return [array.T if self.how == TRANSPOSED else array]
+
+    def shape_problems(self, shape: tuple[int, ...], arrays: Mapping[str, np.ndarray]) -> list[str]:
+        """Return what is wrong with theirs for a variable of ours of this shape."""
+        problems = []
+        for name, array in zip(self.theirs, self.to_theirs(np.broadcast_to(np.float32(0), shape)), strict=True):
+            found = arrays.get(name)
+            if found is None:
+                problems.append(f"{name} is missing")
+            elif found.shape != array.shape:
+                problems.append(f"{name} has shape {tuple(found.shape)}, expected {tuple(array.shape)}")
+            elif found.dtype != np.float32:
+                problems.append(f"{name} is {found.dtype}, expected float16, bfloat16, float32 or float64")
+        return problems
 
 
 @dataclass(frozen=True)
@@ -238,10 +261,14 @@ def rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
 
 
 def _position_rules(family: Family) -> Iterator[Rule]:
-    skipped = family.skipped_positions
-    yield Rule("input_embeddings/positions", (POSITIONS,), AFTER_FIRST if skipped else SAME, skipped)
+    yield position_rule("input_embeddings/positions", POSITIONS, family.skipped_positions)
     if family.segments:
         yield Rule("input_embeddings/segments", (family.segments,))
+
+
+def position_rule(ours: str, theirs: str, skipped: int) -> Rule:
+    """Return the rule of a position table whose first rows no token has."""
+    return Rule(ours, (theirs,), AFTER_FIRST if skipped else SAME, skipped)
 
 
 def _head_rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
@@ -267,7 +294,7 @@ def _head_rules(family: Family, config: EncoderConfig, task: str) -> list[Rule]:
 def _linear(ours: str, theirs: str) -> list[Rule]:
     if not theirs:
         raise CheckpointError(f"models of this family have no {ours}")
-    names = _alternatives(theirs)
+    names = alternatives(theirs)
     joined = len(names) > 1
     return [
         Rule(f"{ours}/kernel", tuple(f"{name}.weight" for name in names), JOINED_TRANSPOSED if joined else TRANSPOSED),
@@ -279,7 +306,7 @@ def _norm(ours: str, theirs: str) -> list[Rule]:
     return [Rule(f"{ours}/gamma", (f"{theirs}.weight",)), Rule(f"{ours}/beta", (f"{theirs}.bias",))]
 
 
-def _alternatives(name: str) -> list[str]:
-    """a.b|c|d -> a.b, a.c, a.d"""
+def alternatives(name: str) -> list[str]:
+    """Return the names of maps that are one here: a.b|c|d -> a.b, a.c, a.d."""
     path, _, last = name.rpartition(".")
     return [f"{path}.{part}" if path else part for part in last.split("|")]

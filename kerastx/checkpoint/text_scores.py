@@ -64,16 +64,19 @@ def score(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str] |
     texts = _checked(checkpoint, texts, targets)
     if checkpoint.task in MASKED_TASKS:
         return [_masked_score(checkpoint, text) for text in texts]
-    end = [checkpoint.tokenizer.sep_id] if checkpoint.task == "seq2seq" else []
+    tokenizer = checkpoint.tokenizer
+    # The first token is scored too: before it stands what a text begins with where nothing else does.
+    begin, end = tokenizer.begin_ids, tokenizer.end_ids[:1] if checkpoint.task == "seq2seq" else ()
     written = texts if targets is None else checked_texts(targets, "target")
-    rows = [[*ids.tolist(), *end] for ids in checkpoint.tokenizer.encode_ids(written)]
+    rows = [[*ids.tolist(), *end] for ids in tokenizer.encode_ids(written)]
     sources = None if targets is None else texts
+    tables = _next_log_probabilities(checkpoint, [[*begin, *row] for row in rows], sources)
     return [
         TextScore(
-            tuple(map(checkpoint.tokenizer.token, row)),
-            tuple(float(values[token]) for values, token in zip(found, row, strict=False)),
+            tuple(map(tokenizer.token, row)),
+            tuple(float(values[token]) for values, token in zip(found[len(begin) - 1 :], row, strict=False)),
         )
-        for row, found in zip(rows, _next_log_probabilities(checkpoint, rows, sources), strict=True)
+        for row, found in zip(rows, tables, strict=True)
     ]
 
 
@@ -87,11 +90,14 @@ def next_words(checkpoint: Checkpoint, text: str, target: str | None = None, *, 
         top: how many.
     """
     (text,) = _checked(checkpoint, [text], None if target is None else [target])
-    (row,) = checkpoint.tokenizer.encode_ids([text if target is None else target])
-    (found,) = _next_log_probabilities(checkpoint, [row.tolist()], None if target is None else [text])
-    last = found[-1][: checkpoint.tokenizer.vocabulary_size]
+    tokenizer = checkpoint.tokenizer
+    (ids,) = tokenizer.encode_ids([text if target is None else target])
+    before = tokenizer.template.before if target is None else tokenizer.begin_ids
+    row = [*before, *ids.tolist()] or [*tokenizer.begin_ids]
+    (found,) = _next_log_probabilities(checkpoint, [row], None if target is None else [text])
+    last = found[-1][: tokenizer.vocabulary_size]
     best = np.argsort(-last, kind="stable")[:top]
-    return [(checkpoint.tokenizer.token(int(token)), float(np.exp(last[token]))) for token in best]
+    return [(tokenizer.token(int(token)), float(np.exp(last[token]))) for token in best]
 
 
 def _checked(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str] | None) -> list[str]:
@@ -114,18 +120,18 @@ def _checked(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str
 def _next_log_probabilities(
     checkpoint: Checkpoint, rows: list[list[int]], sources: list[str] | None
 ) -> Iterator[np.ndarray]:
-    """Yield for each row of L tokens the log-probabilities of each and of what follows, float64 (L + 1, V)."""
+    """Yield for each row of L tokens the log-probabilities of what follows each of them, float64 (L, V)."""
     tokenizer, places = checkpoint.tokenizer, checkpoint.config.max_sequence_length
     for number, row in enumerate(rows):
-        _check_room(number, len(row) + 1, places)
+        _check_room(number, len(row), places)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = rows[start : start + ROWS_AT_ONCE]
-        width = max(map(len, part)) + 1
+        width = max(map(len, part))
         token_ids = np.full((len(part), width), tokenizer.pad_id, np.int32)
         mask = np.zeros(token_ids.shape, bool)
         for place, row in enumerate(part):
-            token_ids[place, : len(row) + 1] = [tokenizer.cls_id, *row]
-            mask[place, : len(row) + 1] = True
+            token_ids[place, : len(row)] = row
+            mask[place, : len(row)] = True
         inputs: dict[str, Any] = {"token_ids": token_ids, "padding_mask": mask}
         if sources is not None:
             inputs = {f"target_{name}": values for name, values in inputs.items()}
@@ -136,7 +142,7 @@ def _next_log_probabilities(
             padded = source_tokenizer.pad(encodings)
             inputs |= {f"source_{name}": padded[name] for name in ("token_ids", "padding_mask")}
         logits = checkpoint.model.predict_on_batch(inputs)["logits"]
-        yield from (log_softmax(logits[place, : len(row) + 1]) for place, row in enumerate(part))
+        yield from (log_softmax(logits[place, : len(row)]) for place, row in enumerate(part))
 
 
 def _masked_score(checkpoint: Checkpoint, text: str) -> TextScore:

@@ -58,8 +58,9 @@ class TextPairBatches:
         encodings = self._tokenizers[0].encode_batch(pairs.sources, max_length=max_length)
         # Whatever the template of the sources is, what is written begins with the start token and ends with the end.
         written = tokenizer.encode_ids(pairs.targets)
-        start, end = [tokenizer.cls_id], [tokenizer.sep_id]
-        targets = [np.concatenate([start, ids[: max_length - 2], end]).astype(np.int32) for ids in written]
+        start, end = tokenizer.begin_ids, tokenizer.end_ids[:1]
+        room = max_length - len(start) - 1
+        targets = [np.concatenate([start, ids[:room], end]).astype(np.int32) for ids in written]
         self._sides = ([one.token_ids for one in encodings], targets)
         lengths = [[len(ids) for ids in side] for side in self._sides]
         # What is fed of a target is a token shorter: the model reads all but the last and answers all but the first.

@@ -24,6 +24,7 @@ class _Row:
             settings,
             max_new_tokens=beginning.max_new_tokens,
             end_ids=language.end_ids,
+            begun=beginning.begun,
             is_stopped=self._is_stopped if settings.stop else lambda tokens: False,
         )
 

@@ -40,6 +40,7 @@ class BeamSearch:
         settings: num_beams, length_penalty and early_stopping.
         max_new_tokens: where every text ends.
         end_ids: tokens that end one.
+        begun: how many tokens a text has before the new ones that count for its length.
         is_stopped: whether a text, given as its tokens, ends by what it says.
 
     Attributes:
@@ -54,11 +55,13 @@ class BeamSearch:
         *,
         max_new_tokens: int,
         end_ids: Collection[int] = (),
+        begun: int = 0,
         is_stopped: Callable[[tuple[int, ...]], bool] = lambda tokens: False,
     ):
         self.settings = settings
         self.max_new_tokens = max_new_tokens
         self.end_ids = frozenset(end_ids)
+        self.begun = begun
         self.is_stopped = is_stopped
         # All but the first count for nothing, so that the first step takes K different tokens.
         self.running = [Beam((), NOTHING * bool(index), 0.0) for index in range(settings.num_beams)]
@@ -72,7 +75,7 @@ class BeamSearch:
             scores: float64 (K, V), the `adjusted` log-probabilities of the next token of each beam.
             log_probabilities: float64 (K, V), the model's own.
         """
-        count, length = self.settings.num_beams, len(self.running[0].tokens) + 1
+        count, length = self.settings.num_beams, self.begun + len(self.running[0].tokens) + 1
         totals = (scores + np.array([beam.score for beam in self.running])[:, None]).ravel()
         # So many that K go on even where the best ones end with each of the end tokens.
         candidates = best_first(totals, max(2, 1 + len(self.end_ids)) * count)

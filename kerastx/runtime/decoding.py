@@ -52,12 +52,14 @@ class Beginning:
         token_ids: all that the model has read of the text before the first new token.
         shown: of these what people see before the new text, which decides about its first blank.
         max_new_tokens: room for so many.
+        begun: how many of token_ids are part of the new text, as BART's <s>: beams compare texts by their length.
         number: of the text among all that are written; texts with one seed differ by it.
     """
 
     token_ids: tuple[int, ...]
     shown: tuple[int, ...] = ()
     max_new_tokens: int
+    begun: int = 0
     number: int = 0
 
 

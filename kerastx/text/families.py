@@ -1,4 +1,4 @@
-"""The three kinds of subword vocabularies: how each marks words, and how its pieces become text again."""
+"""The kinds of subword vocabularies: how each marks words, and how its pieces become text again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Family:
     """A kind of vocabulary.
 
     Attributes:
-        name: "WordPiece", "BPE" or "Unigram".
+        name: "WordPiece", "BPE", which is byte-level, "SentencePieceBPE" or "Unigram".
         word_marks: what the first piece of a word starts with; without any, all pieces but "##..." start a word.
         decoder: makes the decoder of a backend that has none.
     """
@@ -42,11 +42,13 @@ BYTE_BLANKS = ("Ġ", "ĉ", "Ċ", "ċ", "Č", "č")
 
 WORDPIECE = Family("WordPiece", (), decoders.WordPiece)
 BYTE_BPE = Family("BPE", BYTE_BLANKS, decoders.ByteLevel)
+# Of characters, and of bytes for characters that it lacks: Llama 2.
+SENTENCEPIECE_BPE = Family("SentencePieceBPE", ("▁",), decoders.Metaspace)
 UNIGRAM = Family("Unigram", ("▁",), decoders.Metaspace)
 
 
 def family_of(backend: tokenizers.Tokenizer) -> Family:
-    """Return the family of a backend; DataError for a model that is none of the three as encoders use them."""
+    """Return the family of a backend; DataError for a model that is none of them as our models use them."""
     model = backend.model
     if isinstance(model, models.WordPiece):
         if model.continuing_subword_prefix != CONTINUATION:
@@ -55,6 +57,8 @@ def family_of(backend: tokenizers.Tokenizer) -> Family:
             )
         return WORDPIECE
     if isinstance(model, models.BPE):
+        if model.byte_fallback and _marks_a_space(backend, SENTENCEPIECE_BPE):
+            return SENTENCEPIECE_BPE
         if not _marks_a_space(backend, BYTE_BPE):
             raise DataError("expected a byte-level BPE tokenizer, got a BPE tokenizer without its 'Ġ'")
         return BYTE_BPE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kerastx.errors import DataError
 from kerastx.text.special_tokens import CONTINUATION, NAMES, bert_processor, one_line_errors
 from kerastx.text.tokenizer import FILE_NAME, Tokenizer
 from kerastx.text.whole_files import read_text
+from kerastx.text.writing_tokens import WritingTokens, check_known, with_writing_tokens
 
 CONFIG_NAME = "tokenizer_config.json"
 # The classes of `transformers` whose slow files mean what is built here; others read a vocab.txt differently.
@@ -22,10 +24,25 @@ WORDPIECE_CLASSES = {
     for name in ("Bert", "ConvBert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert", "SqueezeBert")
 }
 BYTE_BPE_CLASSES = {"RobertaTokenizer", "LongformerTokenizer", "BartTokenizer"}
+WRITING_BYTE_BPE_CLASSES = {"BartTokenizer", "GPT2Tokenizer"}
 _SAVE_FAST = "write a tokenizer.json with transformers: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)"
 
 
-def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokenizer:
+@dataclass(frozen=True)
+class WritingIds:
+    """What a model that writes says of the tokens it writes with; see `WritingTokens`.
+
+    Attributes:
+        begin, end: empty where it says nothing; then the tokenizer's files tell.
+        pad: None = the end.
+    """
+
+    begin: tuple[int, ...] = ()
+    end: tuple[int, ...] = ()
+    pad: int | None = None
+
+
+def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: WritingIds | None = None) -> Tokenizer:
     """Return the tokenizer of a model folder: the ids and the template of Hugging Face's fast tokenizer.
 
     Read is `tokenizer.json`; without one `vocab.txt`, as WordPiece; without one `vocab.json` and `merges.txt`, as
@@ -36,6 +53,7 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokeni
     Args:
         folder: the local folder.
         segments: False gives pairs the segment id 0 everywhere, for a model without segments (DistilBERT).
+        writing: of a model that writes, whose tokenizer needs no more special tokens than these.
 
     Raises:
         DataError: no such files, files that are broken or of another kind of tokenizer; the message starts with
@@ -52,12 +70,16 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True) -> Tokeni
             backend = tokenizers.Tokenizer.from_str(read_text(file, expected="a tokenizer.json"))
     else:
         _check_no_added_tokens(folder, file)
-        backend = _wordpiece(file, config) if file.name == "vocab.txt" else _byte_bpe(file, config)
+        backend = _wordpiece(file, config) if file.name == "vocab.txt" else _byte_bpe(file, config, writing)
         content = json.loads(backend.to_str())
     try:
         parts = _configured(content, config)
         if not segments:
             parts["post_processor"] = without_segments(parts["post_processor"])
+        if writing is not None:
+            vocabulary = backend.get_vocab(with_added_tokens=True)
+            tokens = _writing_tokens(content, config, writing, vocabulary)
+            parts["post_processor"] = with_writing_tokens(parts["post_processor"], tokens, vocabulary)
         _replace_parts(backend, content, parts)
         tokenizer = Tokenizer(backend)
         if not segments and any(slot.segment_id for slot in tokenizer.template.pair):
@@ -80,6 +102,36 @@ def _replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], pa
         if part != content.get(name):
             with one_line_errors(f"the {name} of the tokenizer cannot be changed"):
                 setattr(backend, name, getattr(tokenizers.Tokenizer.from_str(json.dumps({**empty, name: part})), name))
+
+
+def _writing_tokens(
+    content: Mapping[str, Any], config: Mapping[str, Any], ids: WritingIds, vocabulary: Mapping[str, int]
+) -> WritingTokens:
+    """Return the tokens that a model writes with: those of its ids, else those that tokenizer_config.json names."""
+    names = {number: token for token, number in vocabulary.items()}
+    said = {*ids.begin, *ids.end, *(() if ids.pad is None else (ids.pad,))}
+    if outside := sorted(said - set(names)):
+        raise DataError(f"the model writes with the token ids {outside}, of which the tokenizer knows nothing")
+    end = tuple(names[number] for number in ids.end) or _named(config, "eos_token")
+    begin = tuple(names[number] for number in ids.begin) or _named(config, "bos_token") or end[:1]
+    if not end:
+        raise DataError("neither the model's files nor tokenizer_config.json name the token that ends a text (eos)")
+    pad = (names[ids.pad],) if ids.pad is not None else _named(config, "pad_token") or end
+    model = content["model"]
+    unknown = model.get("unk_token")
+    if model.get("type") == "Unigram" and isinstance(model.get("unk_id"), int):
+        unknown = names.get(model["unk_id"])
+    tokens = WritingTokens(begin, end, pad[0], unknown or pad[0])
+    check_known([*begin, *end, tokens.pad, tokens.unknown], vocabulary)
+    return tokens
+
+
+def _named(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the token that tokenizer_config.json names under a key, as one or none."""
+    token = config.get(key)
+    if isinstance(token, dict):
+        token = token.get("content")
+    return (token,) if isinstance(token, str) else ()
 
 
 def without_segments(processor: Any) -> Any:
@@ -169,8 +221,8 @@ def _wordpiece(file: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
     return backend
 
 
-def _byte_bpe(file: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
-    _check_class(config, BYTE_BPE_CLASSES, file)
+def _byte_bpe(file: Path, config: Mapping[str, Any], writing: WritingIds | None) -> tokenizers.Tokenizer:
+    _check_class(config, BYTE_BPE_CLASSES if writing is None else WRITING_BYTE_BPE_CLASSES, file)
     vocabulary = _read_object(file)
     if not all(type(number) is int and 0 <= number < len(vocabulary) for number in vocabulary.values()):
         raise DataError(f"{file}: expected a JSON object of tokens with the ids 0 to {len(vocabulary) - 1}")
@@ -189,8 +241,11 @@ def _byte_bpe(file: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     names = {role: _known(vocabulary, role) for role in NAMES}
-    cls, sep = ((names[role], vocabulary.get(names[role], 0)) for role in ("cls", "sep"))
-    backend.post_processor = processors.RobertaProcessing(sep, cls, trim_offsets=True, add_prefix_space=False)
+    if writing is None or all(names[role] in vocabulary for role in ("cls", "sep")):
+        cls, sep = ((names[role], vocabulary.get(names[role], 0)) for role in ("cls", "sep"))
+        backend.post_processor = processors.RobertaProcessing(sep, cls, trim_offsets=True, add_prefix_space=False)
+    else:
+        backend.post_processor = processors.ByteLevel(trim_offsets=True)
     known = [
         AddedToken(name, lstrip=role == "mask", special=True) for role, name in names.items() if name in vocabulary
     ]

@@ -103,16 +103,17 @@ def ensure_template(backend: tokenizers.Tokenizer, tokens: SpecialTokens, vocabu
         DataError: the backend cannot encode a text, or its post-processor does more than put special tokens
             around whole texts.
     """
-    template = _read_template(backend, vocabulary)
+    template = read_template(backend, vocabulary)
     if template.num_special(is_pair=False) or template.num_special(is_pair=True):
         return template
     processor = bert_processor((tokens.cls, vocabulary[tokens.cls]), (tokens.sep, vocabulary[tokens.sep]))
     old = backend.post_processor  # what adds nothing may still correct offsets
     backend.post_processor = processor if old is None else processors.Sequence([old, processor])
-    return _read_template(backend, vocabulary)
+    return read_template(backend, vocabulary)
 
 
-def _read_template(backend: tokenizers.Tokenizer, vocabulary: dict[str, int]) -> Template:
+def read_template(backend: tokenizers.Tokenizer, vocabulary: dict[str, int]) -> Template:
+    """Return the template of the backend's post-processor; DataError as `ensure_template`."""
     with one_line_errors("the tokenizer cannot encode a text"):
         backend.encode("\ue000\U0010fffd")  # fails where unknown characters have no token
         probe, length = _probe(backend)

@@ -30,5 +30,11 @@ class Template:
     def slots(self, *, is_pair: bool) -> tuple[Slot, ...]:
         return self.pair if is_pair else self.single
 
+    @property
+    def before(self) -> tuple[int, ...]:
+        """The special tokens in front of one text."""
+        texts = [place for place, slot in enumerate(self.single) if slot.text is not None]
+        return tuple(slot.token_id for slot in self.single[: texts[0]])
+
     def num_special(self, *, is_pair: bool) -> int:
         return sum(slot.text is None for slot in self.slots(is_pair=is_pair))

@@ -28,10 +28,12 @@ from kerastx.text.special_tokens import (
     find_special_tokens,
     mark_special_tokens,
     one_line_errors,
+    read_template,
 )
 from kerastx.text.well_formed import well_formed
 from kerastx.text.whole_files import read_text, write_text
 from kerastx.text.wordpiece_training import train_wordpiece
+from kerastx.text.writing_tokens import kept_writing_tokens
 
 __all__ = ["FILE_NAME", "SPECIAL_TOKENS", "Tokenizer"]
 
@@ -46,16 +48,20 @@ class Tokenizer(TextEncoder):
     Hugging Face, where a user can type any special token; `encode_masked` reads the mask token alone.
 
     Attributes:
-        family: "WordPiece", "BPE" or "Unigram".
+        family: "WordPiece", "BPE", "SentencePieceBPE" or "Unigram".
         template: where the special tokens stand in one text and in a pair, and the segment ids.
         pad_id, unknown_id, cls_id, sep_id, mask_id: ids of [PAD] or <pad>, [UNK] or <unk>, [CLS] or <s>, [SEP] or
-            </s>, [MASK] or <mask>.
+            </s>, [MASK] or <mask>. Where a model of somebody else writes, tokens of other names have these roles, one
+            of them often several; see `kerastx.text.writing_tokens`.
+        begin_ids: what a written text begins with where nothing else does; cls_id.
+        end_ids: tokens each of which ends a written text, the usual one first; sep_id.
     """
 
     def __init__(self, backend: tokenizers.Tokenizer, *, model: Mapping[str, Any] | None = None):
         """Take over a `tokenizers.Tokenizer`; its truncation, padding and dropout are switched off.
 
-        The template is the one of the backend's post-processor; a backend that adds no special tokens gets BERT's.
+        The template is the one of the backend's post-processor; a backend that adds no special tokens gets BERT's, but
+        not where that post-processor keeps the tokens of a model that writes.
 
         Args:
             backend: not to be used elsewhere any more.
@@ -67,18 +73,22 @@ class Tokenizer(TextEncoder):
         """
         family = family_of(backend)
         vocabulary = backend.get_vocab(with_added_tokens=True)
-        special = find_special_tokens(backend, vocabulary)
+        writing = kept_writing_tokens(backend, vocabulary)
+        special = find_special_tokens(backend, vocabulary) if writing is None else writing.roles(vocabulary)
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise DataError(f"the ids of the tokenizer's {len(vocabulary)} tokens are not 0 to {len(vocabulary) - 1}")
         backend.no_truncation()
         backend.no_padding()
-        if family.name == "BPE":
+        if isinstance(backend.model, tokenizers.models.BPE):
             backend.model.dropout = None  # the same text always has the same ids
         mark_special_tokens(backend, special)
         backend.encode_special_tokens = True
         if backend.decoder is None:
             backend.decoder = family.decoder()
-        self.template = ensure_template(backend, special, vocabulary)
+        if writing is None:
+            self.template = ensure_template(backend, special, vocabulary)
+        else:
+            self.template = read_template(backend, vocabulary)
         self._json = backend.to_str()
         if family.name == "Unigram":
             model = json.loads(self._json)["model"] if model is None else model
@@ -90,6 +100,8 @@ class Tokenizer(TextEncoder):
         self._backend = backend
         self._tokens = tuple(sorted(vocabulary, key=vocabulary.__getitem__))
         self.pad_id, self.unknown_id, self.cls_id, self.sep_id, self.mask_id = (vocabulary[token] for token in special)
+        begin, end = ((special.cls,), (special.sep,)) if writing is None else (writing.begin, writing.end)
+        self.begin_ids, self.end_ids = (tuple(vocabulary[token] for token in part) for part in (begin, end))
 
     @classmethod
     def train(

@@ -92,6 +92,14 @@ def test_what_goes_on_fills_the_places_of_what_ended():
     assert [beam.tokens for beam in search.whole] == [(0,), (1,)]
 
 
+def test_what_is_begun_counts_for_the_length():
+    scores = np.log(np.tile([0.2, 0.5, 0.3], (1, 1)))
+    for begun in (0, 2):
+        search = BeamSearch(GenerationSettings(num_beams=1), max_new_tokens=9, end_ids=(1,), begun=begun)
+        search.step(scores, scores)
+        assert search.whole[0].score == pytest.approx(np.log(0.5) / (1 + begun))
+
+
 def test_where_nothing_may_be_written_the_search_is_done():
     search = BeamSearch(GenerationSettings(num_beams=2), max_new_tokens=9)
     search.step(np.full((2, 4), -np.inf), np.zeros((2, 4)))

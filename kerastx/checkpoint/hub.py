@@ -13,6 +13,7 @@ from kerastx.errors import CheckpointError
 # What a checkpoint is read from; never pickles, never code.
 FILES = (
     "config.json",
+    "generation_config.json",
     "model.safetensors",
     "model-*.safetensors",
     "model.safetensors.index.json",
@@ -21,7 +22,10 @@ FILES = (
     "special_tokens_map.json",
     "vocab.txt",
     "vocab.json",
+    "target_vocab.json",
     "merges.txt",
+    "source.spm",
+    "target.spm",
     "added_tokens.json",
     "modules.json",
     "sentence_bert_config.json",

@@ -20,6 +20,7 @@ from kerastx.checkpoint.tensors import read_tensors
 from kerastx.errors import CheckpointError
 from kerastx.models.decoder_config import GeneratorConfig
 from kerastx.text.huggingface_files import read_huggingface_tokenizer
+from kerastx.text.marian_files import SOURCE, read_marian_tokenizers
 
 GENERATION_CONFIG = "generation_config.json"
 
@@ -43,7 +44,10 @@ def load_writer(folder: Path, values: dict[str, Any], task: str | None) -> Check
     check_writer_sizes(writer, config, arrays)
     generation = folder / GENERATION_CONFIG
     ids = writing_ids(values, read_json_object(generation) if generation.is_file() else {})
-    tokenizer = read_huggingface_tokenizer(folder, segments=False, writing=ids)
+    if (folder / SOURCE).is_file():
+        source_tokenizer, tokenizer = read_marian_tokenizers(folder, ids)
+    else:
+        source_tokenizer, tokenizer = None, read_huggingface_tokenizer(folder, segments=False, writing=ids)
     model = build_model(writer.task, config)
     _assign(model, writer_rules(writer, config, [variable.path for variable in model.weights]), arrays, wrong)
     return Checkpoint(
@@ -53,6 +57,7 @@ def load_writer(folder: Path, values: dict[str, Any], task: str | None) -> Check
         task=writer.task,
         max_length=max_length_of(folder, config),
         path=folder,
+        source_tokenizer=source_tokenizer,
     )
 
 

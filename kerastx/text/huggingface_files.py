@@ -62,10 +62,10 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
     folder = Path(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: expected the folder of a Hugging Face model, got none")
-    config = _read_object(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
+    config = read_object(folder / CONFIG_NAME) if (folder / CONFIG_NAME).exists() else {}
     file = _main_file(folder)
     if file.name == FILE_NAME:
-        content = _read_object(file)
+        content = read_object(file)
         with one_line_errors(f"{file}: expected the JSON of a tokenizer"):
             backend = tokenizers.Tokenizer.from_str(read_text(file, expected="a tokenizer.json"))
     else:
@@ -78,9 +78,9 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
             parts["post_processor"] = without_segments(parts["post_processor"])
         if writing is not None:
             vocabulary = backend.get_vocab(with_added_tokens=True)
-            tokens = _writing_tokens(content, config, writing, vocabulary)
+            tokens = writing_tokens_of(content, config, writing, vocabulary)
             parts["post_processor"] = with_writing_tokens(parts["post_processor"], tokens, vocabulary)
-        _replace_parts(backend, content, parts)
+        replace_parts(backend, content, parts)
         tokenizer = Tokenizer(backend)
         if not segments and any(slot.segment_id for slot in tokenizer.template.pair):
             # The files added no special tokens, and the template that the tokenizer got instead has segments.
@@ -92,7 +92,7 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
         raise DataError(f"{file}: {error}") from error
 
 
-def _replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
+def replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], parts: Mapping[str, Any]) -> None:
     """Set those parts of a backend, given as JSON, that differ from its own JSON.
 
     Not by reading the whole JSON again: that changes the last bit of some scores, see `families.json_with_scores`.
@@ -104,7 +104,7 @@ def _replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], pa
                 setattr(backend, name, getattr(tokenizers.Tokenizer.from_str(json.dumps({**empty, name: part})), name))
 
 
-def _writing_tokens(
+def writing_tokens_of(
     content: Mapping[str, Any], config: Mapping[str, Any], ids: WritingIds, vocabulary: Mapping[str, int]
 ) -> WritingTokens:
     """Return the tokens that a model writes with: those of its ids, else those that tokenizer_config.json names."""
@@ -174,7 +174,7 @@ def _main_file(folder: Path) -> Path:
     )
 
 
-def _read_object(file: Path) -> dict[str, Any]:
+def read_object(file: Path) -> dict[str, Any]:
     """Return a JSON object; DataError for any other content."""
     text = read_text(file, expected="a JSON file")
     try:
@@ -188,7 +188,7 @@ def _read_object(file: Path) -> dict[str, Any]:
 
 def _check_no_added_tokens(folder: Path, vocabulary_file: Path) -> None:
     file = folder / "added_tokens.json"
-    if file.exists() and (added := _read_object(file)):
+    if file.exists() and (added := read_object(file)):
         raise DataError(
             f"{file}: expected no tokens besides those of {vocabulary_file.name}, got {len(added)}; {_SAVE_FAST}"
         )
@@ -223,7 +223,7 @@ def _wordpiece(file: Path, config: Mapping[str, Any]) -> tokenizers.Tokenizer:
 
 def _byte_bpe(file: Path, config: Mapping[str, Any], writing: WritingIds | None) -> tokenizers.Tokenizer:
     _check_class(config, BYTE_BPE_CLASSES if writing is None else WRITING_BYTE_BPE_CLASSES, file)
-    vocabulary = _read_object(file)
+    vocabulary = read_object(file)
     if not all(type(number) is int and 0 <= number < len(vocabulary) for number in vocabulary.values()):
         raise DataError(f"{file}: expected a JSON object of tokens with the ids 0 to {len(vocabulary) - 1}")
     merges_file = file.with_name("merges.txt")

@@ -59,7 +59,7 @@ def with_writing_tokens(processor: Any, tokens: WritingTokens, vocabulary: Mappi
         for role, names in kept.items()
     }
     parts = [
-        {**part, "special_tokens": {**part["special_tokens"], **entries}}
+        {**part, "special_tokens": {**part.get("special_tokens", {}), **entries}}
         if _type_of(part) == "TemplateProcessing"
         else part
         for part in parts

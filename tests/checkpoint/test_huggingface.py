@@ -287,7 +287,7 @@ def test_a_pickle_is_refused_with_the_way_out(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type 'gpt2' is none of bert, distilbert"),
+        ({"model_type": "opt"}, "model_type 'opt' is none of bert, distilbert.*, gpt2, llama, qwen2, t5, marian, bart"),
         ({"hidden_act": "swish"}, "activation 'swish' is none of"),
         ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key', expected 'absolute'"),
         ({"is_decoder": True}, "a decoder, expected an encoder"),

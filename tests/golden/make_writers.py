@@ -123,7 +123,7 @@ def random_model(class_name: str, values: dict, seed: int):
     if values.get("tie_word_embeddings") is False:  # transformers ties T5's; its published files have two tables
         model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight))
     with torch.no_grad():
-        for parameter in model.parameters():  # biases and norms that do something
+        for parameter in filter(lambda one: one.requires_grad, model.parameters()):  # not Marian's sines
             parameter.add_(0.3 * torch.randn_like(parameter))
         if hasattr(model, "final_logits_bias"):
             model.final_logits_bias.add_(torch.randn_like(model.final_logits_bias))

@@ -146,7 +146,7 @@ def write_marian(folder: Path, *, two_vocabularies: bool) -> None:
     rules = folder / "rules.tsv"
     rules.write_text("FF26\t46\nFF55\t75\nFF4C\t6C\nA0\t20\n9\t20\nA\t20\nD\t20\n", encoding="utf-8")
     pieces = []
-    for side, texts in (("source", SENTENCES[:3]), ("target", [*SENTENCES[1:2], *SENTENCES[4:6]])):
+    for side, texts in (("source", SENTENCES[:3]), ("target", [SENTENCES[1], SENTENCES[4]])):
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(line for text in texts * 4 for line in text.splitlines()),
             model_prefix=str(folder / side),

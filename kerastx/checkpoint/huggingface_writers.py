@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def load_writer(folder: Path, values: dict[str, Any], task: str | None) -> Check
     check_writer_sizes(writer, config, arrays)
     generation = folder / GENERATION_CONFIG
     ids = writing_ids(values, read_json_object(generation) if generation.is_file() else {})
+    ids = dataclasses.replace(ids, places=config.vocabulary_size)
     if (folder / SOURCE).is_file():
         source_tokenizer, tokenizer = read_marian_tokenizers(folder, ids)
     else:

@@ -35,11 +35,14 @@ class WritingIds:
     Attributes:
         begin, end: empty where it says nothing; then the tokenizer's files tell.
         pad: None = the end.
+        places: for so many tokens; special tokens behind them, which the model has never seen (BART's <mask>), are
+            left out. None = for all.
     """
 
     begin: tuple[int, ...] = ()
     end: tuple[int, ...] = ()
     pad: int | None = None
+    places: int | None = None
 
 
 def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: WritingIds | None = None) -> Tokenizer:
@@ -66,8 +69,12 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
     file = _main_file(folder)
     if file.name == FILE_NAME:
         content = read_object(file)
+        text = read_text(file, expected="a tokenizer.json")
         with one_line_errors(f"{file}: expected the JSON of a tokenizer"):
-            backend = tokenizers.Tokenizer.from_str(read_text(file, expected="a tokenizer.json"))
+            backend = tokenizers.Tokenizer.from_str(text)
+            if writing is not None and writing.places is not None and backend.get_vocab_size() > writing.places:
+                content = _without_last_special(content, writing.places)
+                backend = tokenizers.Tokenizer.from_str(json.dumps(content))
     else:
         _check_no_added_tokens(folder, file)
         backend = _wordpiece(file, config) if file.name == "vocab.txt" else _byte_bpe(file, config, writing)
@@ -90,6 +97,18 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
         return tokenizer
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
+
+
+def _without_last_special(content: Mapping[str, Any], places: int) -> dict[str, Any]:
+    """Return the JSON of a tokenizer without its special tokens from an id on."""
+    gone = {token["content"] for token in content["added_tokens"] if token["id"] >= places and token["special"]}
+    model, pieces = content["model"], content["model"]["vocab"]
+    if isinstance(pieces, dict):
+        kept: Any = {token: number for token, number in pieces.items() if token not in gone}
+    else:
+        kept = [piece for number, piece in enumerate(pieces) if number < places or piece[0] not in gone]
+    added = [token for token in content["added_tokens"] if token["content"] not in gone]
+    return {**content, "added_tokens": added, "model": {**model, "vocab": kept}}
 
 
 def replace_parts(backend: tokenizers.Tokenizer, content: Mapping[str, Any], parts: Mapping[str, Any]) -> None:

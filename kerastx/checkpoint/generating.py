@@ -126,7 +126,8 @@ def _write_in_one(
     }
     if settings.num_beams > 1:
         names = ("num_beams", "length_penalty", "early_stopping")
-        rows = steps.beams(token_ids, positions, **inputs, **{name: getattr(settings, name) for name in names})
+        inputs |= {name: getattr(settings, name) for name in names}
+        rows = steps.beams(token_ids, positions, begun=beginnings[0].begun, **inputs)
     else:
         rows = steps.greedy(token_ids, positions, **inputs)
     for beginning, (tokens, log_probability) in zip(beginnings, rows, strict=True):

@@ -39,7 +39,8 @@ class BeamLoop(keras.Model):
         num_beams: K.
         num_ends: how many tokens may end a text.
 
-    Inputs: those of `GreedyLoop`, with written int32 (B, K, N); length_penalty float32 (); early_stopping bool ().
+    Inputs: those of `GreedyLoop`, with written int32 (B, K, N); length_penalty float32 (); early_stopping bool ();
+    begun int32 (), see `kerastx.runtime.beams.BeamSearch`.
 
     Outputs: of the best text of each row: int32 (B, N) of tokens, the end included, and zeros; float32 (B,), their
     log-probabilities together; int32 (B,), how many there are.
@@ -90,7 +91,7 @@ class BeamLoop(keras.Model):
         begin = self._written(begin, self._for_each_beam(logits), inputs)
         whole = _state_of(ops.while_loop(goes_on, body, tuple(begin))).whole
         lengths = whole.lengths[:, 0]
-        sums = whole.scores[:, 0] * ops.power(ops.cast(ops.maximum(lengths, 1), "float32"), inputs["length_penalty"])
+        sums = whole.scores[:, 0] * _penalty(lengths, inputs)
         return whole.tokens[:, 0], ops.where(lengths > 0, sums, 0.0), lengths
 
     def _for_each_beam(self, tensor):
@@ -103,7 +104,7 @@ class BeamLoop(keras.Model):
         length = state.step + 1
         has_ended = ops.take(inputs["is_end"], ops.take(candidates.tokens, state.step, axis=2)) > 0
         has_ended = ops.logical_or(has_ended, ops.expand_dims(length >= inputs["room"], 1))
-        penalty = ops.power(ops.cast(length, "float32"), inputs["length_penalty"])
+        penalty = _penalty(length, inputs)
 
         # Only the K best candidates may become whole texts, and of equal texts the earlier one stays.
         count = self.num_beams
@@ -144,6 +145,11 @@ class BeamLoop(keras.Model):
         # ops.slice_update takes one place for all, which is what a step has.
         written = ops.slice_update(before.tokens, [0, 0, state.step], ops.expand_dims(tokens, 2))
         return Texts(written, scores, before.lengths + 1), parents
+
+
+def _penalty(length, inputs):
+    """Return what the score of a text of so many new tokens is divided by."""
+    return ops.power(ops.cast(ops.maximum(inputs["begun"] + length, 1), "float32"), inputs["length_penalty"])
 
 
 def _state_of(values: tuple) -> _State:

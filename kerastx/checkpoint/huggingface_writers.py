@@ -81,10 +81,8 @@ def _plain_names(
 def _untie(arrays: dict[str, np.ndarray], writer: Writer, config: GeneratorConfig) -> list[str]:
     """Leave one array of those that are the same, and complain where they differ."""
     wrong = []
-    for copy, original in {
-        **writer.copies,
-        **({writer.output: writer.words} if config.tied_embeddings else {}),
-    }.items():
+    output = {writer.output: writer.words} if config.tied_embeddings else {}
+    for copy, original in {**writer.copies, **output}.items():
         if copy not in arrays:
             continue
         array = arrays.pop(copy)

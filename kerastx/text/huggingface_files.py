@@ -131,26 +131,26 @@ def writing_tokens_of(
     said = {*ids.begin, *ids.end, *(() if ids.pad is None else (ids.pad,))}
     if outside := sorted(said - set(names)):
         raise DataError(f"the model writes with the token ids {outside}, of which the tokenizer knows nothing")
-    end = tuple(names[number] for number in ids.end) or _named(config, "eos_token")
-    begin = tuple(names[number] for number in ids.begin) or _named(config, "bos_token") or end[:1]
+    end = tuple(names[number] for number in ids.end) or named_token(config, "eos_token", vocabulary)
+    begin = tuple(names[number] for number in ids.begin) or named_token(config, "bos_token", vocabulary) or end[:1]
     if not end:
         raise DataError("neither the model's files nor tokenizer_config.json name the token that ends a text (eos)")
-    pad = (names[ids.pad],) if ids.pad is not None else _named(config, "pad_token") or end
+    pad = (names[ids.pad],) if ids.pad is not None else named_token(config, "pad_token", vocabulary) or end
     model = content["model"]
     unknown = model.get("unk_token")
     if model.get("type") == "Unigram" and isinstance(model.get("unk_id"), int):
         unknown = names.get(model["unk_id"])
     tokens = WritingTokens(begin, end, pad[0], unknown or pad[0])
-    check_known([*begin, *end, tokens.pad, tokens.unknown], vocabulary)
+    check_known([tokens.unknown], vocabulary)
     return tokens
 
 
-def _named(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return the token that tokenizer_config.json names under a key, as one or none."""
+def named_token(config: Mapping[str, Any], key: str, vocabulary: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the token that tokenizer_config.json names under a key, as one or none; none that is not there."""
     token = config.get(key)
     if isinstance(token, dict):
         token = token.get("content")
-    return (token,) if isinstance(token, str) else ()
+    return (token,) if isinstance(token, str) and token in vocabulary else ()
 
 
 def without_segments(processor: Any) -> Any:

@@ -14,6 +14,7 @@ from kerastx.errors import DataError
 from kerastx.text.huggingface_files import (
     CONFIG_NAME,
     WritingIds,
+    named_token,
     read_object,
     replace_parts,
     writing_tokens_of,
@@ -65,7 +66,7 @@ def _vocabulary(file: Path) -> dict[str, int]:
 def _tokenizer(
     model: SentencePieceModel, vocabulary: Mapping[str, int], config: Mapping[str, Any], writing: WritingIds
 ) -> Tokenizer:
-    unknown = str(config.get("unk_token", "<unk>"))
+    unknown = (*named_token(config, "unk_token", vocabulary), "<unk>")[0]
     content: dict[str, Any] = {"model": {"unk_token": unknown}}
     tokens = writing_tokens_of(content, config, writing, vocabulary)
     codes = [token for token in vocabulary if token.startswith(">>") and token.endswith("<<")]

@@ -245,6 +245,7 @@ def test_all_mismatches_are_told_together(tmp_path):
         ("llama", {"eos_token_id": 10**6}, None),
         ("t5", {"num_decoder_layers": 10**7}, "too few for 10000000 layers"),
         ("t5", {"relative_attention_num_buckets": 16}, r"relative_attention_bias.weight has shape \(8, 2\), expected"),
+        ("t5", {"relative_attention_max_distance": 10**12}, "distances of up to 1000000000000 tokens are no model"),
         ("bart", {"decoder_layers": 2}, "decoder.layers.1.encoder_attn.q_proj.weight is missing"),
         ("marian-two-tables", {"vocab_size": 3}, "encoder.embed_tokens.weight has shape"),
     ],
@@ -267,6 +268,13 @@ def test_a_model_that_names_no_end(tmp_path):
     (folder / "tokenizer_config.json").unlink()
     with pytest.raises(CheckpointError, match="name the token that ends a text"):
         load_huggingface(folder)
+
+
+def test_a_token_that_is_named_but_not_there_has_no_role(tmp_path):
+    folder = copied("gpt2", tmp_path)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": "[PAD]", "bos_token": {"content": "<s>"}}))
+    tokenizer = load_huggingface(folder).tokenizer
+    assert tokenizer.special_ids == (340,) * 5
 
 
 def test_another_task(tmp_path):

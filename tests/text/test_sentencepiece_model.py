@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerastx.errors import DataError
@@ -90,6 +90,7 @@ def test_files_that_are_missing_or_too_large(tmp_path):
         read_sentencepiece_model(tmp_path / "large.spm")
 
 
+@settings(deadline=None)  # the file is read from disk
 @given(st.data())
 def test_a_changed_file_is_read_or_refused(tmp_path_factory, data):
     content = bytearray(GOLDEN.read_bytes())

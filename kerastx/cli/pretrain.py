@@ -1,4 +1,4 @@
-"""kerastx pretrain: a token store to a pretrained checkpoint, of an encoder or a language model."""
+"""kerastx pretrain: a token store to a pretrained checkpoint, of an encoder or of a model that writes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ class Preset(StrEnum):
     llama_small = "llama-small"
     llama_medium = "llama-medium"
     llama_base = "llama-base"
+    transformer_tiny = "transformer-tiny"
+    transformer_mini = "transformer-mini"
+    transformer_small = "transformer-small"
+    transformer_medium = "transformer-medium"
+    transformer_base = "transformer-base"
+    t5_tiny = "t5-tiny"
+    t5_mini = "t5-mini"
+    t5_small = "t5-small"
+    t5_medium = "t5-medium"
+    t5_base = "t5-base"
 
 
 class Norm(StrEnum):
@@ -72,12 +82,12 @@ def pretrain(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Train an encoder on masked words and next sentences, or a language model on next tokens.
+    """Train an encoder on masked words and next sentences, a language model on next tokens, an encoder-decoder on gaps.
 
     Example: `kerastx pretrain --data build/store --preset mini --minutes 60 --output build/pretrained`
 
-    With `--preset llama-mini` or `gpt2-mini` it is a language model; its store is prepared with
-    `--vocabulary byte_bpe`.
+    With `--preset llama-mini` or `gpt2-mini` it is a language model, with `t5-mini` or `transformer-mini` an
+    encoder-decoder; their store is prepared with `--vocabulary byte_bpe`.
     """
     if (steps is None) == (minutes is None):
         raise typer.BadParameter("give exactly one of --steps and --minutes")

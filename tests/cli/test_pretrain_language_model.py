@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from kerastx.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint
+from kerastx.cli.pretrain import Preset
 from kerastx.cli.pretrain_request import PretrainRequest
 from kerastx.cli.pretrain_run import run_pretraining
 from kerastx.data.prepare import prepare
 from kerastx.errors import DataError
-from kerastx.models.decoder_config import Seq2SeqConfig
+from kerastx.models.config import PRESETS
+from kerastx.models.decoder_config import LanguageModelConfig, Seq2SeqConfig
 from kerastx.models.seq2seq import Seq2Seq
 from kerastx.training.callbacks import TrainingStoppedError, read_log
 
@@ -105,6 +107,14 @@ def test_options_of_encoders_are_refused(kerastx, store, tmp_path):
     code, _, err = kerastx("pretrain", *arguments, "--whole-word")
     assert code == 2
     assert "a model that writes has no use for them" in err.replace("\n", " ")
+
+
+def test_every_family_and_size_is_a_preset():
+    families = (*LanguageModelConfig.families, *Seq2SeqConfig.families)
+    assert {preset.value for preset in Preset} == {
+        *PRESETS,
+        *(f"{name}-{size}" for name in families for size in PRESETS),
+    }
 
 
 def test_an_encoder_decoder_learns_to_fill_gaps_and_goes_on(store, finished, tmp_path):

@@ -2,8 +2,9 @@
 
     python examples/summarization.py --output build/example-summarizer
     python examples/summarization.py --train $KERASTX_DATA/aeslc/aeslc_train.jsonl \
-        --dev $KERASTX_DATA/aeslc/aeslc_dev.jsonl --vocabulary-size 8000 --epochs 3 --output build/example-subjects
-    python examples/summarization.py --train $KERASTX_DATA/zh_csl_title/dev.tsv --columns 1 2 --output build/example-zh
+        --dev $KERASTX_DATA/aeslc/aeslc_dev.jsonl --epochs 3 --output build/example-subjects
+    python examples/summarization.py --train $KERASTX_DATA/zh_csl_title/dev.tsv --columns 1 2 --epochs 10 \
+        --output build/example-zh-titles
 
 Without --train the texts are docstrings of Python's own library, and their first paragraphs the summaries. Files are
 tables or JSONL, as AESLC, SciTLDR and DialogSum are published; where a row has several summaries the first is trained

@@ -352,3 +352,17 @@ def test_a_model_that_writes_is_not_written_for_transformers(tmp_path):
     with pytest.raises(CheckpointError, match="a language_model model cannot be written for transformers"):
         save_huggingface(tmp_path / "theirs", loaded("gpt2"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_pieces_are_the_text_and_the_text_is_what_all_tokens_decode_to(name):
+    checkpoint = loaded(name)
+    for prompt in ("The owner", "今天 2024"):
+        *pieces, result = checkpoint.stream(prompt, max_new_tokens=8)
+        assert "".join(pieces) == result.text
+        new = [token for token in result.token_ids if token not in checkpoint.tokenizer.end_ids]
+        if checkpoint.task == "seq2seq":
+            assert result.text == checkpoint.tokenizer.decode(new)
+            continue
+        shown = checkpoint.tokenizer.encode_ids([prompt])[0].tolist()
+        assert prompt + result.text == checkpoint.tokenizer.decode([*shown, *new])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from text_backends import BACKENDS, VARIED
 from tokenizers import models, pre_tokenizers
 
 from kerastx.errors import DataError
+from kerastx.text.huggingface_files import WritingIds, read_huggingface_tokenizer
 from kerastx.text.tokenizer import Tokenizer
 
 NAMES = list(BACKENDS)
@@ -166,3 +168,17 @@ def test_a_normalizer_that_panics_is_refused(backends, capfd):
     with pytest.raises(DataError, match="cannot split a text: index out of bounds"):
         Tokenizer.from_json(json.dumps(content))
     capfd.readouterr()
+
+
+def test_pieces_of_characters_and_bytes_of_sentencepiece():
+    """Llama 2: BPE that marks words with "▁" and has a token for each byte."""
+    golden = Path(__file__).resolve().parent.parent / "golden" / "writers" / "llama"
+    tokenizer = read_huggingface_tokenizer(golden, writing=WritingIds((1,), (2,)))
+    assert tokenizer.family == "SentencePieceBPE"
+    ids = tokenizer.encode_ids(["The owner ☃"])[0]
+    assert tokenizer.decode(ids) == "The owner ☃"
+    assert tokenizer.token(int(ids[-1])) == "<0x83>"
+    starts = [tokenizer.token(int(token)) for token in ids if tokenizer.word_start[token]]
+    assert all(token.startswith("▁") for token in starts)
+    assert len(starts) == 3
+    assert not tokenizer.lowercase

@@ -24,6 +24,12 @@ def test_special_tokens_are_counted_and_texts_are_not():
     assert Template(single=(TEXT,), pair=(TEXT, PAIR)).num_special(is_pair=True) == 0
 
 
+def test_what_stands_before_one_text():
+    assert BERT.before == (2,)
+    assert Template(single=(SEP, CLS, TEXT, SEP), pair=()).before == (3, 2)
+    assert Template(single=(TEXT, SEP), pair=()).before == ()
+
+
 def test_the_first_text_is_no_special_token():
     """Its number is 0, which is as false as None."""
     assert Template(single=(TEXT, CLS), pair=()).num_special(is_pair=False) == 1

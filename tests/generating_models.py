@@ -23,7 +23,14 @@ SEQ2SEQ_MODELS = {
     "transformer": {"preset": "transformer-tiny"},
     "own-source": {"preset": "transformer-tiny", "source_vocabulary_size": 25, "output_bias": True},
     "bart": {"preset": "transformer-tiny", "positions": "learned", "embedding_norm": True, "scale_embeddings": False},
-    "t5": {"preset": "t5-tiny", "num_buckets": 8, "max_distance": 10, "num_decoder_layers": 1, "head_dim": 6},
+    "t5": {
+        "preset": "t5-tiny",
+        "scale_outputs": True,
+        "num_buckets": 8,
+        "max_distance": 10,
+        "num_decoder_layers": 1,
+        "head_dim": 6,
+    },
 }
 
 

@@ -37,6 +37,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "epsilon": 1e-6,
         "scale_embeddings": True,
     },
+    # T5 divides its states by √D before the output table, which starts at a deviation of 1: Adafactor's updates grow
+    # with what they update. Adam's do not, so that we start as the other families, and without the division.
     "t5": {
         "positions": "relative",
         "activation": "relu",
@@ -44,7 +46,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "epsilon": 1e-6,
         "use_bias": False,
         "scale_scores": False,
-        "scale_outputs": True,
     },
 }
 

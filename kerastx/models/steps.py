@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from kerastx.layers.kv_cache import NO_TOKEN, KeyValueCache
 from kerastx.models.beam_loop import BeamLoop
@@ -46,6 +46,8 @@ class _Encode(keras.Model):
 
 class Steps:
     """A language model or an encoder-decoder, compiled to write; its weights stay those of the model.
+
+    Beside `greedy` and `beams` it has the methods of `kerastx.runtime.step_decoder.Steps`.
 
     Args:
         model: a `LanguageModel` or `Seq2Seq`.
@@ -165,6 +167,26 @@ class Steps:
             "source_padding_mask": ops.convert_to_tensor(padding_mask),
         }
 
+    def empty_cache(self, batch_size: int, slots: int) -> KeyValueCache:
+        return self.model.initial_cache(batch_size, slots)
+
+    def slots(self, cache: KeyValueCache) -> int:
+        return cache.positions.shape[1]
+
+    def with_room(self, cache: KeyValueCache, slots: int) -> KeyValueCache:
+        wider = [[0, 0], [0, 0], [0, slots], [0, 0]]
+        return KeyValueCache(
+            ops.pad(cache.positions, [[0, 0], [0, slots]], constant_values=NO_TOKEN),
+            tuple(ops.pad(keys, wider) for keys in cache.keys),
+            tuple(ops.pad(values, wider) for values in cache.values),
+        )
+
+    def rows_of(self, cache: KeyValueCache, rows: np.ndarray) -> KeyValueCache:
+        return tree.map_structure(lambda cached: ops.take(cached, rows, axis=0), cache)
+
+    def sources_of(self, source: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+        return tree.map_structure(lambda values: ops.take(values, rows, axis=0), source)
+
     def step(
         self,
         token_ids: np.ndarray,
@@ -202,22 +224,3 @@ def _rows_of_texts(outputs: Any) -> list[Written]:
 def _outputs_of(model: keras.Model, inputs: dict[str, Any]) -> Any:
     """Return the outputs as tensors: `predict_on_batch` would copy them, and with them the cache, to numpy."""
     return model.predict_function([(inputs,)])
-
-
-def rows_of(cache: KeyValueCache, rows: np.ndarray) -> KeyValueCache:
-    """Return the cache of some rows, int32 (R,), in their order."""
-    return KeyValueCache(
-        ops.take(cache.positions, rows, axis=0),
-        tuple(ops.take(keys, rows, axis=0) for keys in cache.keys),
-        tuple(ops.take(values, rows, axis=0) for values in cache.values),
-    )
-
-
-def with_room(cache: KeyValueCache, slots: int) -> KeyValueCache:
-    """Return a cache with so many more empty slots behind the others."""
-    wider = [[0, 0], [0, 0], [0, slots], [0, 0]]
-    return KeyValueCache(
-        ops.pad(cache.positions, [[0, 0], [0, slots]], constant_values=NO_TOKEN),
-        tuple(ops.pad(keys, wider) for keys in cache.keys),
-        tuple(ops.pad(values, wider) for values in cache.values),
-    )

@@ -7,8 +7,8 @@ from writer import SIZES, product_operations, prompts, random_weights, reference
 from kerastx.checkpoint.weights import assign_weights
 from kerastx.models.decoder_config import LanguageModelConfig
 from kerastx.models.language_model import LanguageModel
-from kerastx.models.step_decoder import left_padded
 from kerastx.models.steps import Steps
+from kerastx.runtime.step_decoder import left_padded
 
 SMALL = {**SIZES, "vocabulary_size": 200, "hidden_dim": 64, "num_layers": 2, "num_heads": 4, "intermediate_dim": 256}
 

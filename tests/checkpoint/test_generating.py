@@ -122,7 +122,7 @@ def test_a_graph_of_all_steps_writes_what_single_steps_write(name, options):
 def test_a_cache_that_grows_changes_nothing(monkeypatch, model):
     options = {"max_new_tokens": 9, "stop": "never met"}
     with_room = model.generate(PROMPTS, **options)
-    monkeypatch.setattr("kerastx.models.step_decoder.SLOTS", 2)
+    monkeypatch.setattr("kerastx.runtime.step_decoder.SLOTS", 2)
     assert [one.token_ids for one in model.generate(PROMPTS, **options)] == [one.token_ids for one in with_room]
 
 

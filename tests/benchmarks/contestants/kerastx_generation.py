@@ -11,8 +11,9 @@ from classifier import read_weights
 from kerastx.checkpoint.weights import assign_weights
 from kerastx.models.decoder_config import LanguageModelConfig
 from kerastx.models.language_model import LanguageModel
-from kerastx.models.step_decoder import StepDecoder, left_padded
 from kerastx.models.steps import Steps
+from kerastx.runtime.decoding import Beginning
+from kerastx.runtime.step_decoder import StepDecoder, left_padded
 
 
 class KerastxGeneration:
@@ -38,7 +39,8 @@ class KerastxGeneration:
         return tokens
 
     def _write_by_steps(self, prompt: np.ndarray) -> list[int]:
-        decoder, only = StepDecoder(self.steps, [prompt.tolist()]), np.zeros(1, np.int32)
+        beginning = Beginning(token_ids=tuple(prompt.tolist()), max_new_tokens=writer.NEW_TOKENS)
+        decoder, only = StepDecoder(self.steps, [beginning]), np.zeros(1, np.int32)
         tokens = [int(decoder.begin().argmax())]
         while len(tokens) < writer.NEW_TOKENS:
             tokens.append(int(decoder.go_on(np.array(tokens[-1:], np.int32), only).argmax()))

@@ -1,0 +1,140 @@
+"""Texts in, written texts out, whatever computes the logits: a Keras model or an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerastx.runtime.decoding import Beginning, Decoder, GeneratedText, Language
+from kerastx.runtime.generation_settings import GenerationSettings
+from kerastx.runtime.texts import checked_texts
+from kerastx.runtime.writing import write
+from kerastx.text.encoding import Encoding
+
+if TYPE_CHECKING:  # it needs the tokenizers library
+    from kerastx.text.tokenizer import Tokenizer
+
+# What a language model writes where nobody says how much; it may never end by itself.
+NEW_TOKENS = 100
+
+Sources = dict[str, np.ndarray] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabularies:
+    """What stands between texts and the tokens of a model that writes.
+
+    Attributes:
+        tokenizer: of what it writes.
+        source_tokenizer: of what it reads before; None = it goes on from what is there.
+        vocabulary_size: rows of its table of logits.
+        max_length: tokens that sources are cut to, and that a target has where nobody says how many.
+        places: tokens that a text may have.
+    """
+
+    tokenizer: Tokenizer
+    source_tokenizer: Tokenizer | None
+    vocabulary_size: int
+    max_length: int
+    places: int
+
+    @property
+    def language(self) -> Language:
+        """What ends a text, and what is never in one: special tokens, and rows of tables without a token."""
+        tokenizer = self.tokenizer
+        unused = np.arange(tokenizer.vocabulary_size, self.vocabulary_size).tolist()
+        never = sorted({*tokenizer.special_ids, *unused} - {*tokenizer.end_ids})
+        return Language(decode=tokenizer.decode, end_ids=tokenizer.end_ids, never_ids=tuple(never))
+
+    def beginnings(
+        self, texts: list[str], settings: GenerationSettings
+    ) -> tuple[list[Beginning], list[Encoding] | None]:
+        """Return what each new text begins with, and the encodings of the sources where there are any."""
+        if self.source_tokenizer is not None:
+            start = self.tokenizer.begin_ids
+            room = min(settings.max_new_tokens or self.max_length - 1, self.places - len(start) + 1)
+            sources = self.source_tokenizer.encode_batch(texts, max_length=self.max_length)
+            return [
+                Beginning(token_ids=start, max_new_tokens=room, begun=len(start) - 1, number=number)
+                for number in range(len(texts))
+            ], sources
+        return [
+            self._prompt(number, ids.tolist(), settings) for number, ids in enumerate(self.tokenizer.encode_ids(texts))
+        ], None
+
+    def _prompt(self, number: int, ids: list[int], settings: GenerationSettings) -> Beginning:
+        prompt = (*self.tokenizer.template.before, *ids) or self.tokenizer.begin_ids
+        if len(prompt) >= self.places:
+            raise ValueError(
+                f"prompt {number} has {len(prompt)} tokens, and the model has room for {self.places} with what it "
+                "writes: shorten it."
+            )
+        room = min(settings.max_new_tokens or NEW_TOKENS, self.places - len(prompt))
+        return Beginning(token_ids=prompt, shown=tuple(ids), max_new_tokens=room, number=number)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """Writes texts.
+
+    Attributes:
+        vocabularies: of the model.
+        open_decoder: (beginnings, sources) -> the model, about to write.
+        write_in_one: (beginnings, sources, settings) -> the results, where the model can without asking for each token;
+            for settings that are `is_plain`.
+    """
+
+    vocabularies: Vocabularies
+    open_decoder: Callable[[Sequence[Beginning], Sources], Decoder]
+    write_in_one: Callable[[Sequence[Beginning], Sources, GenerationSettings], list[GeneratedText]] | None = None
+
+    def generate(
+        self, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = 16
+    ) -> list[GeneratedText]:
+        """Return what is written for each text, in order; texts of like length run together.
+
+        Raises:
+            TypeError: anything but strings.
+            ValueError: a prompt leaves no room in the model's context.
+        """
+        texts = checked_texts(texts)
+        beginnings, sources = self.vocabularies.beginnings(texts, settings)
+        lengths = [len(one.token_ids) for one in beginnings] if sources is None else [len(one) for one in sources]
+        order = sorted(range(len(texts)), key=lambda row: lengths[row])
+        results: dict[int, GeneratedText] = {}
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            own = [beginnings[row] for row in rows]
+            given = self._padded(None if sources is None else [sources[row] for row in rows])
+            results |= zip(rows, self._written(own, given, settings), strict=True)
+        return [results[row] for row in range(len(texts))]
+
+    def stream(self, text: str, settings: GenerationSettings) -> Iterator[str | GeneratedText]:
+        """Yield pieces of what is written for a text as soon as they are certain, and at the end the result.
+
+        Errors come at once, with the call. To cancel, close the iterator.
+        """
+        beginnings, sources = self.vocabularies.beginnings(checked_texts([text]), settings)
+        return (what for _, what in self._write(beginnings, self._padded(sources), settings))
+
+    def _padded(self, sources: list[Encoding] | None) -> Sources:
+        if sources is None or self.vocabularies.source_tokenizer is None:
+            return None
+        return self.vocabularies.source_tokenizer.pad(sources)
+
+    def _written(
+        self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings
+    ) -> list[GeneratedText]:
+        if settings.is_plain and self.write_in_one is not None:
+            return self.write_in_one(beginnings, sources, settings)
+        written = self._write(beginnings, sources, settings)
+        found = {place: what for place, what in written if isinstance(what, GeneratedText)}
+        return [found[place] for place in range(len(beginnings))]
+
+    def _write(
+        self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings
+    ) -> Iterator[tuple[int, str | GeneratedText]]:
+        return write(self.open_decoder(beginnings, sources), beginnings, self.vocabularies.language, settings)

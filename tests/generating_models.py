@@ -26,6 +26,7 @@ SEQ2SEQ_MODELS = {
     "t5": {
         "preset": "t5-tiny",
         "scale_outputs": True,
+        "scale_scores": False,
         "num_buckets": 8,
         "max_distance": 10,
         "num_decoder_layers": 1,

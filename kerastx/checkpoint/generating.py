@@ -20,14 +20,14 @@ from kerastx.runtime.text_stream import TextStream
 
 
 def generate(
-    checkpoint: Checkpoint, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = 16
+    checkpoint: Checkpoint, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = 16, first: int = 0
 ) -> list[GeneratedText]:
     """Return what the checkpoint writes for each text; see `Generator.generate`.
 
     Raises:
         CheckpointError: the checkpoint is of a task that writes nothing.
     """
-    return _generator(checkpoint).generate(texts, settings, batch_size=batch_size)
+    return _generator(checkpoint).generate(texts, settings, batch_size=batch_size, first=first)
 
 
 def stream(checkpoint: Checkpoint, text: str, settings: GenerationSettings) -> Iterator[str | GeneratedText]:

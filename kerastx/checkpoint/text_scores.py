@@ -23,6 +23,7 @@ from kerastx.runtime.texts import checked_texts
 
 SCORING_TASKS = (*GENERATING_TASKS, *MASKED_TASKS)
 ROWS_AT_ONCE = 16
+LOGITS_AT_ONCE = 2**25  # numbers; 128 MB
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,16 @@ class TextScore:
         return math.exp(-self.log_probability / max(len(self.tokens), 1))
 
 
-def score(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str] | None = None) -> list[TextScore]:
+def score(
+    checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str] | None = None, *, first: int = 0
+) -> list[TextScore]:
     """Return how probable each text is; of an encoder-decoder each target, with its end, given its source.
 
     Args:
         checkpoint: of the task "language_model", "seq2seq", "masked_lm" or "pretraining".
         texts: N strings; sources are cut to `max_length` tokens.
         targets: N strings, of "seq2seq" and only of it.
+        first: number of the first text, for errors.
 
     Raises:
         CheckpointError: the checkpoint is of another task.
@@ -63,20 +67,20 @@ def score(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str] |
     """
     texts = _checked(checkpoint, texts, targets)
     if checkpoint.task in MASKED_TASKS:
-        return [_masked_score(checkpoint, text) for text in texts]
+        return [_masked_score(checkpoint, text, number) for number, text in enumerate(texts, first)]
     tokenizer = checkpoint.tokenizer
     # The first token is scored too: before it stands what a text begins with where nothing else does.
     begin, end = tokenizer.begin_ids, tokenizer.end_ids[:1] if checkpoint.task == "seq2seq" else ()
     written = texts if targets is None else checked_texts(targets, "target")
     rows = [[*ids.tolist(), *end] for ids in tokenizer.encode_ids(written)]
-    sources = None if targets is None else texts
-    tables = _next_log_probabilities(checkpoint, [[*begin, *row] for row in rows], sources)
+    for number, row in enumerate(rows, first):
+        _check_room(number, len(row), checkpoint.config.max_sequence_length - len(begin) + 1)
+    # Nothing follows the last token, so that it need not be read.
+    read = [[*begin, *row[:-1]] for row in rows]
+    found = _logits(checkpoint, read, None if targets is None else texts)
     return [
-        TextScore(
-            tuple(map(tokenizer.token, row)),
-            tuple(float(values[token]) for values, token in zip(found[len(begin) - 1 :], row, strict=False)),
-        )
-        for row, found in zip(rows, tables, strict=True)
+        TextScore(tuple(map(tokenizer.token, row)), tuple(_log_probabilities(logits[len(begin) - 1 :], row)))
+        for row, logits in zip(rows, found, strict=True)
     ]
 
 
@@ -94,8 +98,9 @@ def next_words(checkpoint: Checkpoint, text: str, target: str | None = None, *, 
     (ids,) = tokenizer.encode_ids([text if target is None else target])
     before = tokenizer.template.before if target is None else tokenizer.begin_ids
     row = [*before, *ids.tolist()] or [*tokenizer.begin_ids]
-    (found,) = _next_log_probabilities(checkpoint, [row], None if target is None else [text])
-    last = found[-1][: tokenizer.vocabulary_size]
+    _check_room(0, len(row), checkpoint.config.max_sequence_length)
+    (logits,) = _logits(checkpoint, [row], None if target is None else [text])
+    last = log_softmax(logits[-1])[: tokenizer.vocabulary_size]
     best = np.argsort(-last, kind="stable")[:top]
     return [(tokenizer.token(int(token)), float(np.exp(last[token]))) for token in best]
 
@@ -117,39 +122,52 @@ def _checked(checkpoint: Checkpoint, texts: Sequence[str], targets: Sequence[str
     return texts
 
 
-def _next_log_probabilities(
-    checkpoint: Checkpoint, rows: list[list[int]], sources: list[str] | None
-) -> Iterator[np.ndarray]:
-    """Yield for each row of L tokens the log-probabilities of what follows each of them, float64 (L, V)."""
-    tokenizer, places = checkpoint.tokenizer, checkpoint.config.max_sequence_length
-    for number, row in enumerate(rows):
-        _check_room(number, len(row), places)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE]
-        width = max(map(len, part))
+def _logits(checkpoint: Checkpoint, rows: list[list[int]], sources: list[str] | None) -> Iterator[np.ndarray]:
+    """Yield for each row of L tokens the logits of what follows each of them, float32 (L, V)."""
+    tokenizer = checkpoint.tokenizer
+    for part in _parts([len(row) for row in rows], checkpoint.config.vocabulary_size):
+        width = max(len(rows[row]) for row in part)
         token_ids = np.full((len(part), width), tokenizer.pad_id, np.int32)
         mask = np.zeros(token_ids.shape, bool)
         for place, row in enumerate(part):
-            token_ids[place, : len(row)] = row
-            mask[place, : len(row)] = True
+            token_ids[place, : len(rows[row])] = rows[row]
+            mask[place, : len(rows[row])] = True
         inputs: dict[str, Any] = {"token_ids": token_ids, "padding_mask": mask}
         if sources is not None:
             inputs = {f"target_{name}": values for name, values in inputs.items()}
             source_tokenizer = checkpoint.source_tokenizer or tokenizer
-            encodings = source_tokenizer.encode_batch(
-                sources[start : start + ROWS_AT_ONCE], max_length=checkpoint.max_length
-            )
+            encodings = source_tokenizer.encode_batch([sources[row] for row in part], max_length=checkpoint.max_length)
             padded = source_tokenizer.pad(encodings)
             inputs |= {f"source_{name}": padded[name] for name in ("token_ids", "padding_mask")}
         logits = checkpoint.model.predict_on_batch(inputs)["logits"]
-        yield from (log_softmax(logits[place, : len(row)]) for place, row in enumerate(part))
+        yield from (logits[place, : len(rows[row])] for place, row in enumerate(part))
 
 
-def _masked_score(checkpoint: Checkpoint, text: str) -> TextScore:
+def _parts(lengths: list[int], vocabulary_size: int) -> Iterator[range]:
+    """Yield rows that run together, in order: not more logits than `LOGITS_AT_ONCE` where there are several."""
+    start = 0
+    while start < len(lengths):
+        end, width = start + 1, lengths[start]
+        while end < len(lengths) and end - start < ROWS_AT_ONCE:
+            width = max(width, lengths[end])
+            if (end + 1 - start) * width * vocabulary_size > LOGITS_AT_ONCE:
+                break
+            end += 1
+        yield range(start, end)
+        start = end
+
+
+def _log_probabilities(logits: np.ndarray, tokens: list[int]) -> Iterator[float]:
+    """Yield the log-probability of each of L tokens, of logits float (L, V)."""
+    for values, token in zip(logits, tokens, strict=False):
+        yield float(log_softmax(values)[token])
+
+
+def _masked_score(checkpoint: Checkpoint, text: str, number: int) -> TextScore:
     """Return a text with the log-probability of each token where it alone is masked."""
     tokenizer = checkpoint.tokenizer
     encoding = tokenizer.encode(text)
-    _check_room(0, len(encoding), checkpoint.config.max_sequence_length)
+    _check_room(number, len(encoding), checkpoint.config.max_sequence_length)
     # Only tokens of the text are scored, not those that the template puts around them.
     before = next(place for place, slot in enumerate(tokenizer.template.single) if slot.text is not None)
     length = len(encoding) - tokenizer.template.num_special(is_pair=False)

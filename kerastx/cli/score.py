@@ -56,10 +56,13 @@ def score(
         for line in score_minimal_pairs(loaded, minimal_pairs, as_json=json):
             print(line, flush=True)
         return
+    first = 0
     for batch in batches(_rows(text, pair=loaded.task == "seq2seq")):
-        for line in _words(loaded, batch, top, as_json=json) if top else _scores(loaded, batch, tokens, as_json=json):
+        lines = _words(loaded, batch, top, as_json=json) if top else _scores(loaded, batch, first, tokens, as_json=json)
+        for line in lines:
             print(line)
         print(end="", flush=True)
+        first += len(batch)
 
 
 def _rows(texts: list[str] | None, *, pair: bool) -> Iterator[tuple[str, ...]]:
@@ -77,13 +80,15 @@ def _rows(texts: list[str] | None, *, pair: bool) -> Iterator[tuple[str, ...]]:
         yield tuple(line.split("\t", 1))
 
 
-def _scores(checkpoint: Checkpoint, rows: list[tuple[str, ...]], tokens: bool, *, as_json: bool) -> Iterator[str]:
+def _scores(
+    checkpoint: Checkpoint, rows: list[tuple[str, ...]], first: int, tokens: bool, *, as_json: bool
+) -> Iterator[str]:
     import json
 
     from kerastx.checkpoint.text_scores import score
 
     columns = [list(column) for column in zip(*rows, strict=True)]
-    for row, found in zip(rows, score(checkpoint, *columns), strict=True):
+    for row, found in zip(rows, score(checkpoint, *columns, first=first), strict=True):
         if as_json:
             values: dict[str, Any] = dict(zip(("text", "target"), row, strict=False))
             values |= {"log_probability": round(found.log_probability, 6), "perplexity": round(found.perplexity, 6)}

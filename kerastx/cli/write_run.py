@@ -27,15 +27,16 @@ def run_writer(path: Path, texts: list[str] | None, settings: GenerationSettings
         way_out = f"; use {VERBS[checkpoint.task]}" if checkpoint.task in VERBS else ""
         raise CheckpointError(f"{path}: expected a {task} checkpoint, found one for {checkpoint.task}{way_out}")
     _compile(checkpoint, settings, in_pieces=bool(texts) and not as_json)
-    start, count = time.monotonic(), 0
+    start, count, first = time.monotonic(), 0, 0
     for batch in [[text] for text in texts] if texts else batches(stdin_lines()):
         if len(batch) == 1 and not as_json:
             count += _show(checkpoint, batch[0], settings)
             continue
-        for text, result in zip(batch, generate(checkpoint, batch, settings), strict=True):
+        for text, result in zip(batch, generate(checkpoint, batch, settings, first=first), strict=True):
             print(_as_json(text, result) if as_json else _as_line(checkpoint, text, result))
             count += len(result.token_ids)
         print(end="", flush=True)
+        first += len(batch)
     seconds = time.monotonic() - start
     say(f"{count:,} tokens in {seconds:.1f} s: {count / max(seconds, 1e-9):,.0f} tokens per second")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops, tree
 
 from kerastx.layers.kv_cache import NO_TOKEN, KeyValueCache
@@ -26,7 +27,7 @@ class _State(NamedTuple):
 
     step: Any  # int32 (), how many tokens are written
     running: Texts
-    whole: Texts  # the best first, NOTHING where there are not as many
+    whole: Texts  # the best first, -inf where there are not as many: divided scores may be as low as they like
     is_done: Any  # bool (B,)
     cache: KeyValueCache
 
@@ -84,7 +85,7 @@ class BeamLoop(keras.Model):
         begin = _State(
             step=ops.zeros((), "int32"),
             running=Texts(inputs["written"], first, none),
-            whole=Texts(inputs["written"], nothing, none),
+            whole=Texts(inputs["written"], nothing - np.inf, none),
             is_done=inputs["room"] < 1,
             cache=tree.map_structure(self._for_each_beam, cache),
         )
@@ -111,7 +112,7 @@ class BeamLoop(keras.Model):
         counts = ops.logical_and(has_ended, candidates.scores > NOTHING / 2)[:, :count]
         ended = Texts(
             candidates.tokens[:, :count],
-            ops.where(counts, candidates.scores[:, :count] / penalty, NOTHING),
+            ops.where(counts, candidates.scores[:, :count] / penalty, -np.inf),
             candidates.lengths[:, :count],
         )
         both = Texts(*(ops.concatenate(pair, axis=1) for pair in zip(state.whole, ended, strict=True)))
@@ -124,7 +125,7 @@ class BeamLoop(keras.Model):
         running = _rows(candidates, chosen)
         attainable = running.scores[:, 0] / penalty
         is_settled = ops.logical_and(
-            whole.scores[:, -1] > NOTHING / 2,
+            whole.scores[:, -1] > -np.inf,
             ops.logical_or(inputs["early_stopping"], attainable <= whole.scores[:, -1]),
         )
         is_done = ops.logical_or(state.is_done, ops.logical_or(ops.all(has_ended, axis=1), is_settled))

@@ -37,15 +37,14 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "epsilon": 1e-6,
         "scale_embeddings": True,
     },
-    # T5 divides its states by √D before the output table, which starts at a deviation of 1: Adafactor's updates grow
-    # with what they update. Adam's do not, so that we start as the other families, and without the division.
+    # T5 trains with Adafactor, whose updates grow with what they update: scores without 1/√H, and states divided by √D
+    # before a table that starts at a deviation of 1. Adam learns from the usual ones.
     "t5": {
         "positions": "relative",
         "activation": "relu",
         "norm_kind": "rms",
         "epsilon": 1e-6,
         "use_bias": False,
-        "scale_scores": False,
     },
 }
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # it needs the tokenizers library
 
 # What a language model writes where nobody says how much; it may never end by itself.
 NEW_TOKENS = 100
+# Rows, beams of them and tokens of each that are in the works at once, at most, but for a single row: a model of 12
+# layers x 768 keeps 2.4 GB for so many.
+SLOTS_AT_ONCE = 2**15
 
 Sources = dict[str, np.ndarray] | None
 
@@ -50,19 +53,26 @@ class Vocabularies:
         return Language(decode=tokenizer.decode, end_ids=tokenizer.end_ids, never_ids=tuple(never))
 
     def beginnings(
-        self, texts: list[str], settings: GenerationSettings
+        self, texts: list[str], settings: GenerationSettings, *, first: int = 0
     ) -> tuple[list[Beginning], list[Encoding] | None]:
-        """Return what each new text begins with, and the encodings of the sources where there are any."""
+        """Return what each new text begins with, and the encodings of the sources where there are any.
+
+        Args:
+            texts: N strings.
+            settings: of which max_new_tokens counts here.
+            first: number of the first text.
+        """
         if self.source_tokenizer is not None:
             start = self.tokenizer.begin_ids
             room = min(settings.max_new_tokens or self.max_length - 1, self.places - len(start) + 1)
             sources = self.source_tokenizer.encode_batch(texts, max_length=self.max_length)
             return [
                 Beginning(token_ids=start, max_new_tokens=room, begun=len(start) - 1, number=number)
-                for number in range(len(texts))
+                for number in range(first, first + len(texts))
             ], sources
         return [
-            self._prompt(number, ids.tolist(), settings) for number, ids in enumerate(self.tokenizer.encode_ids(texts))
+            self._prompt(number, ids.tolist(), settings)
+            for number, ids in enumerate(self.tokenizer.encode_ids(texts), first)
         ], None
 
     def _prompt(self, number: int, ids: list[int], settings: GenerationSettings) -> Beginning:
@@ -92,21 +102,26 @@ class Generator:
     write_in_one: Callable[[Sequence[Beginning], Sources, GenerationSettings], list[GeneratedText]] | None = None
 
     def generate(
-        self, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = 16
+        self, texts: Sequence[str], settings: GenerationSettings, *, batch_size: int = 16, first: int = 0
     ) -> list[GeneratedText]:
         """Return what is written for each text, in order; texts of like length run together.
+
+        Args:
+            texts: N strings.
+            settings: how they are written.
+            batch_size: texts that run together, fewer where they are long.
+            first: number of the first text, for errors and for what is drawn.
 
         Raises:
             TypeError: anything but strings.
             ValueError: a prompt leaves no room in the model's context.
         """
         texts = checked_texts(texts)
-        beginnings, sources = self.vocabularies.beginnings(texts, settings)
+        beginnings, sources = self.vocabularies.beginnings(texts, settings, first=first)
         lengths = [len(one.token_ids) for one in beginnings] if sources is None else [len(one) for one in sources]
-        order = sorted(range(len(texts)), key=lambda row: lengths[row])
+        slots = [settings.num_beams * (len(one.token_ids) + one.max_new_tokens) for one in beginnings]
         results: dict[int, GeneratedText] = {}
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in _batches(lengths, slots, batch_size):
             own = [beginnings[row] for row in rows]
             given = self._padded(None if sources is None else [sources[row] for row in rows])
             results |= zip(rows, self._written(own, given, settings), strict=True)
@@ -128,7 +143,9 @@ class Generator:
     def _written(
         self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings
     ) -> list[GeneratedText]:
-        if settings.is_plain and self.write_in_one is not None:
+        slots = max(len(one.token_ids) + one.max_new_tokens for one in beginnings) * len(beginnings)
+        is_small = slots * settings.num_beams <= SLOTS_AT_ONCE  # it has all slots from the beginning
+        if settings.is_plain and is_small and self.write_in_one is not None:
             return self.write_in_one(beginnings, sources, settings)
         written = self._write(beginnings, sources, settings)
         found = {place: what for place, what in written if isinstance(what, GeneratedText)}
@@ -138,3 +155,16 @@ class Generator:
         self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings
     ) -> Iterator[tuple[int, str | GeneratedText]]:
         return write(self.open_decoder(beginnings, sources), beginnings, self.vocabularies.language, settings)
+
+
+def _batches(lengths: list[int], slots: list[int], batch_size: int) -> Iterator[list[int]]:
+    """Yield rows that run together: of like length, and not more slots than there may be at once."""
+    batch: list[int] = []
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
+        most = max(slots[other] for other in (*batch, row))
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * most > SLOTS_AT_ONCE):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

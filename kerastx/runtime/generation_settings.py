@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# Beyond it a length to this power leaves the range of float32.
+MOST_LENGTH_PENALTY = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationSettings:
@@ -62,8 +65,9 @@ class GenerationSettings:
             raise ValueError(f"temperature must be a number of at least 0, got {self.temperature!r}.")
         if not (_is_number(self.repetition_penalty) and self.repetition_penalty > 0):
             raise ValueError(f"repetition_penalty must be a number above 0, got {self.repetition_penalty!r}.")
-        if not _is_number(self.length_penalty):
-            raise ValueError(f"length_penalty must be a number, got {self.length_penalty!r}.")
+        if not (_is_number(self.length_penalty) and abs(self.length_penalty) <= MOST_LENGTH_PENALTY):
+            most = MOST_LENGTH_PENALTY
+            raise ValueError(f"length_penalty must be in [-{most}, {most}], got {self.length_penalty!r}.")
         if not all(isinstance(text, str) and text for text in self.stop):
             raise ValueError(f"stop must be strings that are not empty, got {self.stop!r}.")
         self._check_together()

@@ -12,6 +12,8 @@ from kerastx.runtime.decoding import Beginning
 NO_TOKEN = -1  # the position of padding and of empty slots, as in `kerastx.layers.kv_cache`
 # Slots that a cache gets at once: a step attends to all of them, the empty ones too.
 SLOTS = 64
+# A prompt is read in pieces of so many tokens: the scores of attention grow with their number times all before.
+PIECE = 512
 
 
 class Steps(Protocol):
@@ -70,8 +72,11 @@ class StepDecoder:
         token_ids, positions = left_padded(self._prompts)
         if self._source_inputs is not None:
             self._source = self._steps.encode(self._source_inputs["token_ids"], self._source_inputs["padding_mask"])
-        self._cache = self._steps.empty_cache(len(self._prompts), token_ids.shape[1] + SLOTS)
-        return self._step(token_ids, positions)
+        width = token_ids.shape[1]
+        self._cache = self._steps.empty_cache(len(self._prompts), width + SLOTS)
+        for start in range(0, width, PIECE):  # the last tokens of all prompts are in the last piece
+            logits = self._step(token_ids[:, start : start + PIECE], positions[:, start : start + PIECE])
+        return logits
 
     def go_on(self, token_ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
         self._take(rows)

@@ -7,10 +7,13 @@ import pytest
 import writing_checkpoints
 from keras import ops
 
+from kerastx.checkpoint.generating import generate
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import CheckpointError
 from kerastx.runtime.decoding import GeneratedText
+from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.sampling import log_softmax
+from kerastx.runtime.step_decoder import StepDecoder
 
 PROMPTS = ["the cat", "", "a dog ran over the hill", "who"]
 WRITERS = {
@@ -98,7 +101,7 @@ IN_ONE_GRAPH = {
     "greedy, long": {"min_new_tokens": 8},
     "beams": {"num_beams": 4, "max_new_tokens": 9},
     "long texts": {"num_beams": 3, "length_penalty": 3.0, "min_new_tokens": 3},
-    "short texts": {"num_beams": 3, "length_penalty": -1.0},
+    "short texts": {"num_beams": 3, "length_penalty": -8.0},
     "the first texts": {"num_beams": 5, "early_stopping": True, "length_penalty": 0.0},
     "more beams than tokens": {"num_beams": 150, "max_new_tokens": 3},
 }
@@ -124,6 +127,41 @@ def test_a_cache_that_grows_changes_nothing(monkeypatch, model):
     with_room = model.generate(PROMPTS, **options)
     monkeypatch.setattr("kerastx.runtime.step_decoder.SLOTS", 2)
     assert [one.token_ids for one in model.generate(PROMPTS, **options)] == [one.token_ids for one in with_room]
+
+
+def test_a_long_prompt_is_read_in_pieces(monkeypatch, model):
+    options = {"max_new_tokens": 6, "stop": "never met"}
+    at_once = model.generate(PROMPTS, **options)
+    monkeypatch.setattr("kerastx.runtime.step_decoder.PIECE", 2)
+    assert [one.token_ids for one in model.generate(PROMPTS, **options)] == [one.token_ids for one in at_once]
+
+
+def test_long_texts_run_in_smaller_batches(monkeypatch, model):
+    expected = [one.token_ids for one in model.generate(PROMPTS, max_new_tokens=6, num_beams=2)]
+    sizes = []
+    original = StepDecoder.begin
+    monkeypatch.setattr(
+        StepDecoder, "begin", lambda decoder: (sizes.append(len(decoder._prompts)), original(decoder))[1]
+    )
+    monkeypatch.setattr("kerastx.runtime.generation.SLOTS_AT_ONCE", 33)  # (2 or 3 + 6) x 2 beams x 2 rows at most
+    found = model.generate(PROMPTS, max_new_tokens=6, num_beams=2, stop="never met")
+    assert [one.token_ids for one in found] == expected
+    assert sum(sizes) == len(PROMPTS)
+    assert max(sizes) == 2
+    # What is too large for a graph that has all slots from the beginning is written step by step.
+    sizes.clear()
+    assert len(model.generate(PROMPTS, max_new_tokens=18, num_beams=2)) == 4
+    assert sizes == [1, 1, 1, 1]
+
+
+def test_texts_are_numbered_on(model):
+    options = {"temperature": 1.5, "max_new_tokens": 8}
+    settings = GenerationSettings(**options)
+    whole = generate(model, ["the"] * 4, settings)
+    parts = [*generate(model, ["the"] * 2, settings), *generate(model, ["the"] * 2, settings, first=2)]
+    assert [one.token_ids for one in whole] == [one.token_ids for one in parts]
+    with pytest.raises(ValueError, match="prompt 7 has 41 tokens"):
+        generate(model, ["the", "the " * 40], settings, first=6)
 
 
 def test_rows_end_when_they_do():

@@ -134,6 +134,23 @@ def test_wrong_questions(bigrams, unigrams, make_checkpoint):
         score(bigrams, ["a"], ["b"])
     with pytest.raises(ValueError, match="targets must be as many as texts, got 2 and 1"):
         score(translator, ["a"], ["b", "c"])
-    for checkpoint in (bigrams, unigrams):
-        with pytest.raises(ValueError, match="has 11 tokens, and the model has room for 8|has 12 tokens"):
-            score(checkpoint, ["cats " * 10])
+    for checkpoint, count in ((bigrams, 10), (unigrams, 12)):
+        with pytest.raises(ValueError, match=f"text 1 has {count} tokens, and the model has room for 8"):
+            score(checkpoint, ["cats", "cats " * 10])
+    with pytest.raises(ValueError, match="text 8 has 10 tokens"):
+        score(bigrams, ["cats", "cats " * 10], first=7)
+
+
+def test_a_text_may_fill_all_places(bigrams):
+    """Of 8 tokens the last is scored and not read, and [CLS] in front is."""
+    (found,) = score(bigrams, ["cats sleep " * 4])
+    assert len(found.tokens) == 8
+    assert found.log_probabilities[:2] == pytest.approx((math.log(0.5), math.log(0.25)), abs=1e-4)
+
+
+def test_rows_are_scored_together_only_where_their_logits_fit(monkeypatch, bigrams):
+    texts = ["cats", "cats sleep " * 4, "dogs", "dogs sleep"]
+    expected = score(bigrams, texts)
+    monkeypatch.setattr("kerastx.checkpoint.text_scores.LOGITS_AT_ONCE", 2 * 2 * SIZE)
+    for one, other in zip(score(bigrams, texts), expected, strict=True):
+        assert one.log_probabilities == pytest.approx(other.log_probabilities, abs=1e-5)

@@ -97,7 +97,7 @@ def test_the_next_words_are_a_table(kerastx, model, translator):
         (("generate", "model", "a", "--top-k", 3), 2, "top_k count where tokens are drawn: give a temperature above 0"),
         (("generate", "model", "a", "--beams", 2, "--temperature", 1), 2, "give them a temperature of 0"),
         (("score", "translator", "a"), 1, "a translator scores pairs: expected TEXT TARGET ..., got 1 texts"),
-        (("score", "model", "the " * 40), 2, "text 0 has 41 tokens, and the model has room for 24: shorten it"),
+        (("score", "model", "the " * 40), 2, "text 0 has 40 tokens, and the model has room for 24: shorten it"),
     ],
 )
 def test_a_mistake_is_one_line(kerastx, model, translator, arguments, code, message):

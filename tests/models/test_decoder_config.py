@@ -17,7 +17,7 @@ def test_presets_take_their_sizes_from_the_encoder_family():
     assert (llama.positions, llama.gated, llama.norm_kind, llama.use_bias) == ("rotary", True, "rms", False)
     assert (llama.kv_heads, llama.head_size, llama.intermediate_dim) == (1, 64, 704)
     t5 = Seq2SeqConfig.preset("t5-small", vocabulary_size=99)
-    assert (t5.positions, t5.scale_scores, t5.scale_outputs, t5.num_layers) == ("relative", False, False, 4)
+    assert (t5.positions, t5.scale_scores, t5.scale_outputs, t5.num_layers) == ("relative", True, False, 4)
     transformer = Seq2SeqConfig.preset("transformer-tiny", vocabulary_size=99)
     assert (transformer.norm, transformer.positions, transformer.scale_embeddings) == ("post-norm", "sinusoidal", True)
 

@@ -53,7 +53,7 @@ def test_translation_learns_from_files_as_from_the_grammar(repository, tmp_path,
     files = [[f"--{name}", str(tmp_path / f"{name}.en"), str(tmp_path / f"{name}.de")] for name in ("train", "dev")]
     few = ["--epochs", "1", "--vocabulary-size", "300", "--max-length", "16", "--output", str(tmp_path / "out")]
     assert 0 <= module.main([*files[0], *files[1], *few]) <= 100
-    assert "BLEU of 6 sentences that were not trained on" in capsys.readouterr().out
+    assert "6 sentences that were not trained on: BLEU " in capsys.readouterr().out
     assert kerastx.load(tmp_path / "out").task == "seq2seq"
 
 

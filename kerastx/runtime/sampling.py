@@ -103,7 +103,8 @@ def choose(scores: np.ndarray, settings: GenerationSettings, random: np.random.G
         return None
     if settings.temperature == 0:
         return int(scores.argmax())
-    scores = scores / settings.temperature
+    with np.errstate(over="ignore"):  # the best score becomes 0 first, and stays it at any temperature
+        scores = (scores - scores.max()) / settings.temperature
     if settings.top_k is not None:
         scores = keep_top_k(scores, settings.top_k)
     if settings.top_p is not None:

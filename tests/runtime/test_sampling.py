@@ -121,6 +121,16 @@ def test_tokens_are_drawn_as_often_as_they_are_probable(temperature, options):
     np.testing.assert_allclose(drawn, probabilities(left), atol=0.03)  # four standard deviations of 4000 draws
 
 
+@pytest.mark.parametrize("options", [{}, {"top_k": 3}, {"top_p": 0.6}, {"min_p": 0.5}])
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-100, 1e300])
+def test_extreme_temperatures_draw_a_token(temperature, options):
+    scores = np.array([100.0, 300.0, -np.inf, -1.0])
+    settings = GenerationSettings(temperature=temperature, **options)
+    random = np.random.default_rng(5)
+    drawn = {choose(scores, settings, random) for _ in range(50)}
+    assert drawn == {1} if temperature < 1 else drawn <= {0, 1, 3}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -14,7 +14,9 @@ def rouge(hypotheses: Sequence[str], references: Sequence[str | Sequence[str]]) 
     """Return the mean F1, 0 to 100, of texts against their references, as "rouge1", "rouge2" and "rougeL".
 
     Case and punctuation do not matter, and no word is stemmed. Chinese characters and Japanese kana are words. Of
-    several references of a text the best counts, for each of the three by itself.
+    several references of a text the best counts, for each of the three by itself. Of ASCII texts these are the scores
+    of `rouge_score`, which knows no other letters and digits: to it "naïve" is the two words "na" and "ve", and
+    "β" none.
 
     Args:
         hypotheses: the texts.

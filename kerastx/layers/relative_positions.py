@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import keras
 from keras import ops
 
@@ -14,14 +16,15 @@ def distance_buckets(num_buckets: int, max_distance: int) -> list[int]:
     """
     exact = num_buckets // 2
     wide = num_buckets - exact
-
-    def bucket(distance: int) -> int:
-        if distance < exact:
-            return distance
-        passed = (k for k in range(1, wide) if distance**wide * exact**k >= exact**wide * max_distance**k)
-        return exact + max(passed, default=0)
-
-    return [bucket(distance) for distance in range(max_distance + 1)]
+    distances = range(max_distance + 1)
+    # The first distance of each wide bucket, and the end: d^wide · E^k ≥ E^wide · M^k.
+    borders = [
+        bisect_left(distances, exact ** (wide - k) * max_distance**k, key=lambda distance: distance**wide)
+        for k in range(wide)
+    ]
+    borders.append(max_distance + 1)
+    wide_buckets = [exact + k for k in range(wide) for _ in range(borders[k], borders[k + 1])]
+    return [*range(exact), *wide_buckets]
 
 
 @keras.saving.register_keras_serializable("kerastx")

@@ -81,7 +81,7 @@ def encoder_config(values: dict[str, Any], family: Family, names: Collection[str
     if family.skipped_positions and isinstance(found["max_sequence_length"], int):
         found["max_sequence_length"] -= family.skipped_positions
     activation = values.get("activation" if kind == "distilbert" else "hidden_act", "gelu")
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise CheckpointError(f"the activation {activation!r} is none of {', '.join(ACTIVATIONS)}")
     narrow = values.get("embedding_size", found["hidden_dim"])
     return EncoderConfig(
@@ -129,7 +129,7 @@ def task_of(values: dict[str, Any], names: Collection[str], *, sentence_transfor
     architecture = (values.get("architectures") or [""])[0]
     if architecture.endswith("ForSequenceClassification"):
         kind = values.get("problem_type")
-        if kind is not None and kind not in PROBLEM_TYPES:
+        if kind is not None and not (isinstance(kind, str) and kind in PROBLEM_TYPES):
             raise CheckpointError(f"problem_type {kind!r} is none of {', '.join(PROBLEM_TYPES)}")
         return PROBLEM_TYPES[kind] if kind else "regression" if len(labels_of(values)) == 1 else "classification"
     for ending, task in _TOKEN_HEADS.items():

@@ -117,9 +117,10 @@ def _is_tied(values: Values, writer: Writer, arrays: Arrays) -> bool:
 def _gpt2(values: Values) -> dict[str, Any]:
     _refuse(values, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, add_cross_attention=False)
     found = _sizes(values, _GPT2_SIZES)
+    width = found["hidden_dim"]  # what is no number is refused by the config, by its name
     return {
         **found,
-        "intermediate_dim": values.get("n_inner") or 4 * found["hidden_dim"],
+        "intermediate_dim": values.get("n_inner") or (4 * width if isinstance(width, int) else width),
         "activation": _activation(values.get("activation_function", "gelu_new")),
         "epsilon": values.get("layer_norm_epsilon", 1e-5),
         "dropout_rate": values.get("resid_pdrop", 0.1),
@@ -221,7 +222,7 @@ def _sizes(values: Values, sizes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _activation(name: Any) -> str:
-    if name not in _ACTIVATIONS:
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
         raise CheckpointError(f"the activation {name!r} is none of {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[name]
 

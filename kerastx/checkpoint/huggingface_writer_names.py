@@ -23,8 +23,6 @@ from kerastx.checkpoint.huggingface_names import (
 from kerastx.errors import CheckpointError
 from kerastx.models.decoder_config import GeneratorConfig, Seq2SeqConfig
 
-# Of relative positions, more than any published model has.
-MOST_DISTANCE = 100_000
 OUTPUT_BIAS = "vocabulary_logits/bias"
 OUTPUT_TABLE = "vocabulary_logits/output_embedding"
 
@@ -259,8 +257,6 @@ def check_writer_sizes(writer: Writer, config: GeneratorConfig, arrays: Mapping[
     layers = max(config.num_layers, getattr(config, "num_decoder_layers", None) or 0)
     if layers > len(arrays) or layers > MOST_LAYERS:
         wrong.append(f"there are {len(arrays)} arrays, too few for {layers} layers")
-    if config.max_distance > MOST_DISTANCE:
-        wrong.append(f"distances of up to {config.max_distance} tokens are no model")
     if wrong:
         raise CheckpointError(f"config.json and the weights disagree, {len(wrong)} mismatches: {'; '.join(wrong)}")
 

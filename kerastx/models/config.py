@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerastx.models.config_checks import (
+    EPSILONS,
+    INITIALIZER_RANGES,
+    MOST_TOKENS,
+    check_at_most,
     check_choices,
     check_counts,
     check_dropout_rate,
     check_flags,
     check_keys,
-    check_positive,
+    check_numbers,
 )
 
 # The published small-BERT family (Turc et al., 2019): (layers, hidden size); heads are hidden / 64, F is 4 x hidden.
@@ -76,6 +80,7 @@ class EncoderConfig:
             ),
             optional=("embedding_dim",),
         )
+        check_at_most(self, {"max_sequence_length": MOST_TOKENS})
         if self.hidden_dim % self.num_heads:
             raise ValueError(
                 "hidden_dim must be a multiple of num_heads, "
@@ -87,7 +92,7 @@ class EncoderConfig:
             {"activation": ACTIVATION_NAMES, "norm": NORM_NAMES, "pooler_activation": POOLER_ACTIVATION_NAMES},
         )
         check_flags(self, ("share_layers", "has_pooler"))
-        check_positive(self, ("epsilon", "initializer_range"))
+        check_numbers(self, {"epsilon": EPSILONS, "initializer_range": INITIALIZER_RANGES})
 
     @classmethod
     def preset(cls, name: str, *, vocabulary_size: int, **overrides: Any) -> EncoderConfig:

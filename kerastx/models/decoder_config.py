@@ -8,17 +8,24 @@ from typing import Any, ClassVar, Self
 
 from kerastx.models.config import NORM_NAMES, PRESETS
 from kerastx.models.config_checks import (
+    EPSILONS,
+    INITIALIZER_RANGES,
+    MOST_TOKENS,
+    check_at_most,
     check_choices,
     check_counts,
     check_dropout_rate,
     check_flags,
     check_keys,
-    check_positive,
+    check_numbers,
 )
 
 ACTIVATION_NAMES = ("gelu", "gelu_tanh", "relu", "silu")
 NORM_KIND_NAMES = ("layer", "rms")
 POSITION_NAMES = ("learned", "sinusoidal", "rotary", "relative")
+# More than any published model has.
+MOST_BUCKETS, MOST_DISTANCE = 512, 100_000
+ROTARY_THETAS = (1.0, 1e12)
 # What the families differ in; their sizes are those of `PRESETS`.
 FAMILIES: dict[str, dict[str, Any]] = {
     "gpt2": {},
@@ -59,10 +66,10 @@ class GeneratorConfig:
         num_layers, num_heads, intermediate_dim: of the stack.
         num_kv_heads: heads of keys and values, a divisor of num_heads; None = num_heads.
         head_dim: H; None = D / num_heads.
-        max_sequence_length: the most tokens; rows of the position table where positions are learned.
+        max_sequence_length: the most tokens, up to 2^20; rows of the position table where positions are learned.
         positions: "learned" (GPT-2), "sinusoidal" (Vaswani et al., 2017), "rotary" (Llama) or "relative" (T5).
         rotary_theta: θ of rotary positions.
-        num_buckets, max_distance: of relative positions.
+        num_buckets, max_distance: of relative positions; up to 512 and 100,000.
         dropout_rate: in [0, 1), of embeddings, attention weights and residual branches.
         activation: "gelu" (exact), "gelu_tanh", "relu" or "silu".
         gated: of the feed-forward networks; with "silu" SwiGLU.
@@ -115,6 +122,8 @@ class GeneratorConfig:
         counts = ("vocabulary_size", "hidden_dim", "num_layers", "num_heads", "intermediate_dim")
         counts = (*counts, "max_sequence_length", "num_buckets", "max_distance")
         check_counts(self, counts, optional=("num_kv_heads", "head_dim"))
+        limits = {"max_sequence_length": MOST_TOKENS, "num_buckets": MOST_BUCKETS, "max_distance": MOST_DISTANCE}
+        check_at_most(self, limits)
         if self.head_dim is None and self.hidden_dim % self.num_heads:
             raise ValueError(
                 "hidden_dim must be a multiple of num_heads where head_dim is not given, "
@@ -143,7 +152,8 @@ class GeneratorConfig:
         flags = ("gated", "use_bias", "scale_scores", "scale_embeddings", "scale_outputs")
         flags = (*flags, "embedding_norm", "tied_embeddings", "output_bias")
         check_flags(self, flags, optional=("qkv_bias",))
-        check_positive(self, ("epsilon", "initializer_range", "rotary_theta"))
+        limits = {"epsilon": EPSILONS, "initializer_range": INITIALIZER_RANGES, "rotary_theta": ROTARY_THETAS}
+        check_numbers(self, limits)
 
     @property
     def head_size(self) -> int:

@@ -101,13 +101,14 @@ def read_huggingface_tokenizer(folder: Path, *, segments: bool = True, writing: 
 
 def _without_last_special(content: Mapping[str, Any], places: int) -> dict[str, Any]:
     """Return the JSON of a tokenizer without its special tokens from an id on."""
-    gone = {token["content"] for token in content["added_tokens"] if token["id"] >= places and token["special"]}
+    tokens = content.get("added_tokens") or []
+    gone = {token["content"] for token in tokens if token["id"] >= places and token["special"]}
     model, pieces = content["model"], content["model"]["vocab"]
     if isinstance(pieces, dict):
         kept: Any = {token: number for token, number in pieces.items() if token not in gone}
     else:
         kept = [piece for number, piece in enumerate(pieces) if number < places or piece[0] not in gone]
-    added = [token for token in content["added_tokens"] if token["content"] not in gone]
+    added = [token for token in tokens if token["content"] not in gone]
     return {**content, "added_tokens": added, "model": {**model, "vocab": kept}}
 
 

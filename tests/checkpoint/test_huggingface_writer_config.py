@@ -84,6 +84,7 @@ def test_arrays_tell_of_a_table_and_a_bias_of_the_logits():
         (GPT2 | {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx True, expected False"),
         (GPT2 | {"add_cross_attention": True}, "add_cross_attention True, expected False"),
         (GPT2 | {"activation_function": "mish"}, "the activation 'mish' is none of gelu"),
+        (GPT2 | {"activation_function": ["gelu"]}, r"the activation \['gelu'\] is none of gelu"),
         (LLAMA | {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling of the kind 'llama3'"),
         (LLAMA | {"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling of the kind 'linear'"),
         (LLAMA | {"rope_parameters": {"rope_type": "yarn"}}, "rope_scaling of the kind 'yarn', expected none"),
@@ -101,6 +102,29 @@ def test_forms_that_we_do_not_have(values, message):
     with pytest.raises(CheckpointError, match=message) as caught:
         config_of(values)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (GPT2 | {"n_embd": None}, "hidden_dim must be a positive integer, got None"),
+        (GPT2 | {"layer_norm_epsilon": None}, "epsilon must be a number from 1e-30 to 1, got None"),
+        (GPT2 | {"resid_pdrop": [0.1]}, r"dropout_rate must be in \[0, 1\), got \[0.1\]"),
+        (
+            LLAMA | {"rope_parameters": {"rope_theta": 10**400}},
+            r"rotary_theta must be a number from 1 to 1e\+12, got 1",
+        ),
+        (LLAMA | {"rope_theta": 1e-320}, r"rotary_theta must be a number from 1 to 1e\+12, got 1e-320"),
+        (LLAMA | {"initializer_range": float("inf")}, "initializer_range must be a number from 1e-30 to 1000, got inf"),
+        (T5 | {"n_positions": 10**9}, "max_sequence_length must be at most 1,048,576, got 1000000000"),
+        (T5 | {"relative_attention_num_buckets": 10**6}, "num_buckets must be at most 512, got 1000000"),
+    ],
+)
+def test_values_that_no_model_can_have(values, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        config_of(values)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 150
 
 
 @pytest.mark.parametrize(

@@ -234,7 +234,15 @@ def test_all_mismatches_are_told_together(tmp_path):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("gpt2", {"n_positions": 10**9}, r"wpe.weight has shape \(48, 16\), expected \(1000000000, 16\)"),
+        ("gpt2", {"n_positions": 10**6}, r"wpe.weight has shape \(48, 16\), expected \(1000000, 16\)"),
+        ("gpt2", {"n_positions": 10**9}, "max_sequence_length must be at most 1,048,576, got 1000000000"),
+        ("t5", {"n_positions": 10**9}, "max_sequence_length must be at most 1,048,576, got 1000000000"),
+        ("llama", {"rope_parameters": {"rope_theta": 10**400}}, "rotary_theta must be a number from 1 to"),
+        (
+            "llama",
+            {"initializer_range": float("inf")},
+            "initializer_range must be a number from 1e-30 to 1000, got inf",
+        ),
         ("gpt2", {"vocab_size": 10**12}, "config.json and the weights disagree"),
         ("gpt2", {"n_layer": 10**9}, "too few for 1000000000 layers"),
         ("gpt2", {"n_inner": 10**9}, r"c_fc.weight has shape \(16, 64\), expected \(16, 1000000000\)"),
@@ -245,7 +253,7 @@ def test_all_mismatches_are_told_together(tmp_path):
         ("llama", {"eos_token_id": 10**6}, None),
         ("t5", {"num_decoder_layers": 10**7}, "too few for 10000000 layers"),
         ("t5", {"relative_attention_num_buckets": 16}, r"relative_attention_bias.weight has shape \(8, 2\), expected"),
-        ("t5", {"relative_attention_max_distance": 10**12}, "distances of up to 1000000000000 tokens are no model"),
+        ("t5", {"relative_attention_max_distance": 10**12}, "max_distance must be at most 100,000, got 1000000000000"),
         ("bart", {"decoder_layers": 2}, "decoder.layers.1.encoder_attn.q_proj.weight is missing"),
         ("marian-two-tables", {"vocab_size": 3}, "encoder.embed_tokens.weight has shape"),
     ],

@@ -38,7 +38,12 @@ def test_round_trip_through_json():
         ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\), got 1.0"),
         ({"activation": "tanh"}, "activation must be one of .* got 'tanh'"),
         ({"norm": "none"}, "norm must be one of .* got 'none'"),
-        ({"epsilon": 0.0}, "epsilon must be positive"),
+        ({"epsilon": 0.0}, r"epsilon must be a number from 1e-30 to 1, got 0\.0"),
+        ({"epsilon": float("nan")}, "epsilon must be a number from 1e-30 to 1, got nan"),
+        ({"initializer_range": float("inf")}, "initializer_range must be a number from 1e-30 to 1000, got inf"),
+        ({"initializer_range": None}, "initializer_range must be a number from 1e-30 to 1000, got None"),
+        ({"dropout_rate": None}, r"dropout_rate must be in \[0, 1\), got None"),
+        ({"max_sequence_length": 10**9}, "max_sequence_length must be at most 1,048,576, got 1000000000"),
     ],
 )
 def test_bad_values(change, message):

@@ -49,7 +49,17 @@ def test_round_trip_through_json(config):
         ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\), got 1.0"),
         ({"use_bias": None}, "use_bias must be true or false, got None"),
         ({"qkv_bias": 1}, "qkv_bias must be true or false, got 1"),
-        ({"rotary_theta": 0}, "rotary_theta must be positive, got 0"),
+        ({"rotary_theta": 0}, r"rotary_theta must be a number from 1 to 1e\+12, got 0"),
+        ({"rotary_theta": 10**400}, r"rotary_theta must be a number from 1 to 1e\+12, got 1000.*\.\.\..*000\."),
+        ({"rotary_theta": 1e-320}, r"rotary_theta must be a number from 1 to 1e\+12, got 1e-320"),
+        ({"rotary_theta": True}, r"rotary_theta must be a number from 1 to 1e\+12, got True"),
+        ({"rotary_theta": "1e4"}, r"rotary_theta must be a number from 1 to 1e\+12, got '1e4'"),
+        ({"initializer_range": float("inf")}, "initializer_range must be a number from 1e-30 to 1000, got inf"),
+        ({"epsilon": None}, "epsilon must be a number from 1e-30 to 1, got None"),
+        ({"dropout_rate": "0.1"}, r"dropout_rate must be in \[0, 1\), got '0.1'"),
+        ({"max_sequence_length": 2**20 + 1}, "max_sequence_length must be at most 1,048,576, got 1048577"),
+        ({"num_buckets": 514}, "num_buckets must be at most 512, got 514"),
+        ({"max_distance": 100_001}, "max_distance must be at most 100,000, got 100001"),
     ],
 )
 def test_bad_values(change, message):

@@ -14,7 +14,7 @@ from text_backends import ANGLES, BACKENDS, VARIED
 from tokenizers import normalizers, pre_tokenizers, processors
 
 from kerastx.errors import DataError
-from kerastx.text.huggingface_files import read_huggingface_tokenizer, without_segments
+from kerastx.text.huggingface_files import WritingIds, read_huggingface_tokenizer, without_segments
 from kerastx.text.tokenizer import Tokenizer
 
 
@@ -252,3 +252,11 @@ def test_a_sequence_with_a_byte_level_part_stays(backends, tmp_path):
     backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.ByteLevel(add_prefix_space=False)])
     write(tmp_path, tokenizer_json=backend.to_str(), tokenizer_config_json={"add_prefix_space": True})
     assert_same(read_huggingface_tokenizer(tmp_path), backend)
+
+
+def test_a_writer_with_fewer_places_than_tokens_and_no_added_ones(backends, tmp_path):
+    content = json.loads(backends("roberta").to_str())
+    del content["added_tokens"]
+    write(tmp_path, tokenizer_json=content)
+    writing = WritingIds(begin=(2,), end=(2,), places=len(content["model"]["vocab"]) - 1)
+    assert read_huggingface_tokenizer(tmp_path, writing=writing).end_ids == (2,)

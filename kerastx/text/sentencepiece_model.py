@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kerastx.errors import DataError
 
 MAX_BYTES = 64 * 2**20
@@ -72,12 +74,40 @@ def _model(content: bytes) -> SentencePieceModel:
     normalizer = settings["normalizer"]
     if not normalizer.get(5, 1):
         raise ValueError("it does not write blanks as '▁'")
+    charsmap = _message(normalizer.get(2, b""))
+    if charsmap:
+        _check_charsmap(charsmap)
     return SentencePieceModel(
         scores,
-        charsmap=_message(normalizer.get(2, b"")),
+        charsmap=charsmap,
         adds_prefix=bool(normalizer.get(3, 1)),
         drops_blanks=bool(normalizer.get(4, 1)),
     )
+
+
+def _check_charsmap(charsmap: bytes) -> None:
+    """Raise ValueError for a table that the `tokenizers` library would leave by an offset, which ends in a panic.
+
+    It is the size of a trie in bytes, the trie, and texts with a zero byte behind each. The trie is a double array of
+    32 bits a unit (darts-clone): bit 31 marks a value; elsewhere bits 10 to 30 are the offset to the children, times
+    256 where bit 9 is set, and bit 8 tells of a value at that offset, which is where a text begins.
+    """
+    size = int.from_bytes(charsmap[:4], "little")
+    if size < 4 or size % 4 or size > len(charsmap) - 4:
+        raise ValueError(f"its table of characters has a trie of {size} bytes, expected whole units within the table")
+    texts = charsmap[4 + size :]
+    texts.decode("utf-8")
+    units = np.frombuffer(charsmap, "<u4", size // 4, offset=4)
+    nodes = np.flatnonzero(units >> 31 == 0)
+    nodes = np.union1d(nodes, [0])  # the root is never looked at for its mark
+    found = units[nodes]
+    children = nodes ^ ((found >> 10).astype(np.int64) << ((found & 1 << 9) >> 6).astype(np.int64))
+    if (children | 255).max() >= len(units):
+        raise ValueError("its table of characters has offsets that leave its trie")
+    starts = units[children[(found >> 8 & 1) == 1]] & 0x7FFFFFFF
+    begins = np.append((np.frombuffer(texts, np.uint8) & 0xC0) != 0x80, True)  # no byte within a character
+    if (starts >= len(begins)).any() or not begins[starts].all():
+        raise ValueError("its table of characters has values where no text begins")
 
 
 def _piece(content: bytes) -> tuple[str, float, int]:

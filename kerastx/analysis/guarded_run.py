@@ -4,15 +4,18 @@ What holds the program:
 - limits of the system: CPU time, address space, no byte to a file, few open files, no core dump, no further process
   (Linux does not count those of root);
 - on Linux, where a user may make namespaces: no network but an unconnected one, and no process in sight but its own;
-- an audit hook that refuses sockets, processes, signals, ctypes and whatever changes files. It holds what goes through
-  Python's own functions, and is all there is against the network where there are no namespaces, as on macOS.
+- an audit hook that refuses sockets, processes, signals, and the functions of Python that are known to make, change
+  or remove files. Those that it does not hear of are taken away (`UNHEARD`), and so are modules whose native code
+  would do it unheard (`UNHEARD_MODULES`) and all native modules from outside of the standard library. The hook is all
+  there is against the network where there are no namespaces, as on macOS, and against files that stay empty.
 It may read every file that its user may read, and hand it to nobody. What it does not hold: a program that knows how
-to get around an audit hook, or that looks through the frames for what counts as an answer. Code of an attacker belongs
-into a virtual machine.
+to get around an audit hook, by a module or a function that these lists miss, or that looks through the frames for
+what counts as an answer. Code of an attacker belongs into a virtual machine.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
@@ -32,6 +35,20 @@ REFUSED = (
     "pty.spawn", "resource.", "shutil.", "signal.pthread_kill", "socket.", "sqlite3.", "subprocess.", "syslog.",
     "tempfile.",
 )  # fmt: skip
+# No audit event tells of these; a module has them under two names, as os and posix.
+UNHEARD = {
+    "mkfifo": ("os", "posix"),
+    "mknod": ("os", "posix"),
+    "openpty": ("os", "posix"),
+    "pidfd_send_signal": ("signal", "_signal"),
+    "fork_exec": ("_posixsubprocess",),
+}
+# Nor of what these do: write files of their own, run other code, start interpreters without a hook.
+UNHEARD_MODULES = frozenset({
+    "_ctypes", "_ctypes_test", "_curses", "_curses_panel", "_dbm", "_gdbm", "_interpreters", "_multiprocessing",
+    "_posixshmem", "_ssl", "_testcapi", "_testinternalcapi", "_tkinter", "_xxsubinterpreters", "ossaudiodev",
+    "readline",
+})  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -42,6 +59,7 @@ def main() -> None:
     if _enter_namespaces():  # the first process after it sees no other one, and takes its own with it
         _continue_as_child()
     _limit(request["seconds"], request["memory_bytes"])
+    _take_away()
     sys.addaudithook(_guard())
     os.write(answer, f"{token} {_outcome(request['program'])}".encode())
     os._exit(0)  # threads and exit handlers of the program have no say
@@ -108,11 +126,32 @@ def _limit(seconds: float, memory_bytes: int) -> None:
                 raise
 
 
+def _take_away() -> None:
+    """Take the place of functions that the hook does not hear of, and forget modules that may not be imported."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError("this is not for programs under test")
+
+    for name, modules in UNHEARD.items():
+        for module in map(importlib.import_module, modules):
+            if hasattr(module, name):
+                setattr(module, name, refuse)
+    for name in {"ctypes", *UNHEARD_MODULES} & set(sys.modules):
+        del sys.modules[name]
+
+
 def _guard() -> Callable[[str, tuple[Any, ...]], None]:
     """Return the audit hook; what it needs it holds itself, out of the way of a program that changes modules."""
     refused, writing, error = REFUSED, WRITING, PermissionError
+    unheard, folders, folder_of, missing = UNHEARD_MODULES, frozenset(sys.path), os.path.dirname, ImportError
 
     def guard(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "import":
+            # Of native modules, the file is told.
+            if arguments[0] in unheard or (arguments[1] is not None and folder_of(arguments[1]) not in folders):
+                # Not a PermissionError: much of the standard library goes on without a module.
+                raise missing(f"{arguments[0]} is not for programs under test")
+            return
         if event.startswith(refused) or (event == "open" and (arguments[2] or 0) & writing):
             raise error(f"{event} is not for programs under test")
 

@@ -34,8 +34,9 @@ def run_tests(
     """Run a Python program and then its tests; it has passed when all of that ended without an exception.
 
     It runs in a process group of its own, in an empty folder, without environment, input or output, without packages
-    that were installed, and is killed as a whole when its time is over. It may not write files, open sockets, start
-    processes or send signals, and stays within its memory. That holds mistakes, not an attacker: see `guarded_run`.
+    that were installed, and is killed as a whole when its time is over. It writes no byte to a file and stays within
+    its memory; what Python has to make or remove files, open sockets, start processes or send signals is refused as
+    far as it is known. That holds mistakes, not an attacker: see `guarded_run`.
 
     Args:
         program: Python source.

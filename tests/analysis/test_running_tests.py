@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,11 @@ def test_memory_is_limited():
         "import socket\nsocket.create_connection(('127.0.0.1', 9))",
         "import os\nos.kill(os.getppid(), 9)",
         "import os\nos.killpg(0, 9)",
-        "import ctypes\nctypes.CDLL(None)",
+        "import _posixsubprocess\n_posixsubprocess.fork_exec()",
+        pytest.param(
+            "import os, signal\nsignal.pidfd_send_signal(os.pidfd_open(os.getpid()), 9)",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it"),
+        ),
         "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (9, 9))",
     ],
 )
@@ -99,10 +104,40 @@ def test_nothing_is_written_or_removed(tmp_path):
         f"import os\nos.mkdir({str(new)!r})",
         f"import os\nos.truncate({str(kept)!r}, 0)",
         f"import sqlite3\nsqlite3.connect({str(new)!r})",
+        f"import os\nos.mkfifo({str(new)!r})",
+        f"import posix\nposix.mkfifo({str(new)!r})",
+        f"import os\nos.mknod({str(new)!r})",
     ):
         assert reason_of(program) == "PermissionError", program
+    for program in (
+        f"import readline\nreadline.write_history_file({str(kept)!r})",
+        f"import ssl\nssl.create_default_context().keylog_filename = {str(new)!r}",
+        f"import _ssl\n_ssl._SSLContext(2).keylog_filename = {str(new)!r}",
+        f"import _gdbm\n_gdbm.open({str(new)!r}, 'n')",
+        f"import _dbm\n_dbm.open({str(new)!r}, 'n')",
+        "from multiprocessing import shared_memory\nshared_memory._posixshmem",
+        "import _posixshmem",
+        "import _xxsubinterpreters",
+        "import ctypes\nctypes.CDLL(None)",
+    ):
+        assert reason_of(program) in ("ImportError", "ModuleNotFoundError", "AttributeError"), program
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
     assert kept.read_text() == "here"
+
+
+def test_native_modules_from_elsewhere_are_refused(tmp_path):
+    """A copy of one of the standard library's own, as of a package that was installed."""
+    import math
+
+    if getattr(math, "__file__", None) is None:
+        pytest.skip("this Python has the module in itself")
+    copy = tmp_path / Path(math.__file__).name
+    copy.write_bytes(Path(math.__file__).read_bytes())
+    load = (
+        f"import _imp, importlib.machinery as m\n_imp.create_dynamic(m.ModuleSpec('math', None, origin={str(copy)!r}))"
+    )
+    assert reason_of(load) == "ImportError"
+    assert reason_of(load.replace(str(copy), math.__file__)) == ""
 
 
 def test_a_program_finds_an_empty_folder_and_no_environment(monkeypatch):

@@ -30,9 +30,9 @@ from typing import Any
 from kerastx.errors import ArtifactError
 
 FORMAT = "kerastx-artifact"
-VERSION = 3
+VERSION = 4
 # Entries that older versions lack -> the first version that has them; a default stands for what they did not say.
-_NEW_ENTRIES = {"pair": 2, "span": 3, "text": 3}
+_NEW_ENTRIES = {"pair": 2, "span": 3, "text": 3, "source_tokenizer": 4}
 ENGINE_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 # Found in every file of ours, so that a damaged one is told from a foreign one.
@@ -51,6 +51,7 @@ class Manifest:
         task: "classification", "multi_label", "regression", "embedding", "tagging" or "span".
         labels: one name for each of the C classes; none where the task has no classes.
         tokenizer: the text of tokenizer.json.
+        source_tokenizer: likewise of the sources of a seq2seq model; "" where it has one for both.
         max_length: tokens that a text is cut to, or that a window of it has.
         recipe: how the weights are stored, e.g. "dynamic_wi8_afp32".
         signature: {"inputs": [...], "outputs": [...]}, each {"name", "dtype", "shape"}; None = any size.
@@ -77,6 +78,7 @@ class Manifest:
     pair: bool = False
     span: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] = field(default_factory=dict)
+    source_tokenizer: str = field(default="", repr=False)
     format: str = FORMAT
     version: int = VERSION
     sha256: str = ""
@@ -222,8 +224,8 @@ def _manifest(manifest_json: str, tokenizer: str, digest: str) -> Manifest:
 
 def _problem(values: dict[str, Any]) -> str:
     """Return what is wrong with the types of a manifest's entries, or nothing."""
-    for name in ("task", "recipe", "description"):
-        if not isinstance(values[name], str):
+    for name in ("task", "recipe", "description", "source_tokenizer"):
+        if not isinstance(values.get(name, ""), str):
             return f"{name} is not a string"
     labels = values["labels"]
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):

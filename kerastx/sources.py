@@ -28,14 +28,14 @@ def load(
         threads: that an exported file's engine may use; only for files.
 
     Returns:
-        A `Session` for a file, else a `Checkpoint`.
+        A `Session` for a file that answers, a `Writer` for one that writes, else a `Checkpoint`.
 
     Raises:
         ArtifactError: the file is missing, not ours, truncated or altered.
         CheckpointError: the checkpoint is missing, broken, of an unknown architecture, or its weights do not fit.
     """
     if Path(source).suffix.lower() in (".tflite", ".onnx"):
-        from kerastx.runtime.session import load as load_file
+        from kerastx.runtime.files import load as load_file
 
         return load_file(source, threads=threads)
     return load_checkpoint(source, task=task, revision=revision)

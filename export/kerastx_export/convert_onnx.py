@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import onnx
@@ -35,17 +36,23 @@ def convert(model: keras.Model, task: str) -> onnx.ModelProto:
         ExportError: an operator has no ONNX form; its name and the Keras layer are in the message.
     """
     function = tf.function(serving_function(model, task), input_signature=input_specs())
+    fused = convert_function(function, input_specs(), name=model.name)
+    _name_sizes(fused)
+    renumber(fused)
+    check(fused, task)
+    return fused
+
+
+def convert_function(function: Any, specs: list[tf.TensorSpec], *, name: str) -> onnx.ModelProto:
+    """Return a function of tensors as an ONNX model; for the error see `convert`."""
     with quiet_tf2onnx():
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=input_specs(), opset=TF2ONNX_OPSET)
+        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=TF2ONNX_OPSET)
     check_standard(proto)
     fused = onnx_fusion.fuse(proto)
     fused.producer_name = "kerastx"
     fused.producer_version = ""
-    fused.graph.name = model.name
+    fused.graph.name = name
     fused.graph.doc_string = fused.doc_string = ""
-    _name_sizes(fused)
-    renumber(fused)
-    check(fused, task)
     return fused
 
 

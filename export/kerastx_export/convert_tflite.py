@@ -29,18 +29,23 @@ def convert(saved_model: Path, recipe: Recipe, *, task: str) -> bytes:
     Raises:
         ExportError: an operator is not built into TFLite; its name and the Keras layer are in the message.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[task])
+    content = convert_signatures(saved_model, recipe, [task])
+    check(TfliteGraph(content), task)
+    return content
+
+
+def convert_signatures(saved_model: Path, recipe: Recipe, keys: list[str]) -> bytes:
+    """Return the flatbuffer of some signatures of a SavedModel; for the error see `convert`."""
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=keys)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if recipe.weight_dtype != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if recipe.weight_dtype == "float16":
         converter.target_spec.supported_types = [tf.float16]
     try:
-        content = converter.convert()
+        return converter.convert()
     except ConverterError as error:
         raise ExportError(_reason(str(error))) from error
-    check(TfliteGraph(content), task)
-    return content
 
 
 def convert_tokenizer(text: TextInput, folder: Path) -> bytes:

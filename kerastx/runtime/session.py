@@ -28,10 +28,10 @@ MAX_TOKENS = 4096
 
 
 def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
-    """Open a .tflite or .onnx file that `kerastx export` wrote.
+    """Open a .tflite or .onnx file that answers.
 
     Args:
-        path: the file.
+        path: of a file that `kerastx export` wrote.
         threads: that the engine may use for one step.
 
     Raises:
@@ -43,6 +43,8 @@ def load(path: str | os.PathLike[str], *, threads: int = 1) -> Session:
         raise ValueError(f"threads must be at least 1, got {threads}.")
     artifact = read_artifact(path)
     manifest = artifact.manifest
+    if way_out := {"language_model": "generate", "seq2seq": "translate or summarize"}.get(manifest.task):
+        raise ArtifactError(f"{path} writes texts; use kerastx {way_out}, or kerastx.load in Python")
     if manifest.task not in OUTPUTS:
         raise ArtifactError(f"{path} holds a {manifest.task} model; this kerastx runs {', '.join(OUTPUTS)}")
     try:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
-from kerastx.runtime.engines import TOKENIZED, check_inputs
+from kerastx.runtime.engines import TOKENIZED, TensorSpec, check_inputs
 from kerastx.runtime.results import BYTE_OUTPUTS, CUT
+from kerastx.runtime.step_names import ENCODE, STEP
 
 # The signatures of a file that takes text too: the model, its tokenizer, which there may be for several sizes of text,
 # as tokenize and tokenize_short, and both in one.
@@ -27,12 +28,8 @@ class LitertEngine:
     """
 
     def __init__(self, content: bytes, *, threads: int = 1):
+        interpreter = _interpreter(content, threads)
         try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise MissingExtraError("ai_edge_litert", "litert") from error
-        try:
-            interpreter = Interpreter(model_content=content, num_threads=threads)
             keys = list(interpreter.get_signature_list())
             if len(keys) != 1 and not {IDS, TEXT} & set(keys):
                 raise ArtifactError(f"expected a TFLite graph with one signature, or one called {IDS}, found {keys}")
@@ -88,6 +85,56 @@ class LitertEngine:
         }
         with self._lock:
             return self._tokenizers[place](**rows)
+
+
+class LitertStepEngine:
+    """The signatures step and, of an encoder-decoder, encode of one interpreter behind a lock; see `StepEngine`."""
+
+    def __init__(self, content: bytes, *, threads: int = 1):
+        interpreter = _interpreter(content, threads)
+        keys = sorted(interpreter.get_signature_list())
+        if keys not in ([STEP], [ENCODE, STEP]):
+            raise ArtifactError(
+                f"expected a TFLite graph with the signatures {STEP} and perhaps {ENCODE}, found {keys}"
+            )
+        try:
+            self._step = interpreter.get_signature_runner(STEP)
+            self._encode: Any = interpreter.get_signature_runner(ENCODE) if ENCODE in keys else None
+        except (ValueError, RuntimeError) as error:
+            raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
+        self._lock = threading.Lock()
+        self.step_inputs = _specs(self._step.get_input_details())
+        self.step_outputs = _specs(self._step.get_output_details())
+        self.encode_inputs = _specs(self._encode.get_input_details()) if self._encode else {}
+
+    def step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with self._lock:
+            return self._step(**inputs)
+
+    def encode(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with self._lock:
+            return self._encode(**inputs)
+
+
+def _interpreter(content: bytes, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise MissingExtraError("ai_edge_litert", "litert") from error
+    try:
+        return Interpreter(model_content=content, num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
+
+
+def _specs(details: dict[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        name: TensorSpec(
+            np.dtype(detail["dtype"]).name,
+            tuple(None if size < 0 else int(size) for size in detail["shape_signature"]),
+        )
+        for name, detail in details.items()
+    }
 
 
 def _tokenizer_sizes(runner: Any) -> tuple[int, tuple[str, ...], int]:

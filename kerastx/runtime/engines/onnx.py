@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
-from kerastx.runtime.engines import check_inputs
+from kerastx.runtime.engines import TensorSpec, check_inputs
 from kerastx.runtime.results import BYTE_OUTPUTS, CUT
 
 _DTYPES = {
@@ -23,28 +25,7 @@ class OnnxEngine:
     """One inference session; onnxruntime lets several threads run it at once."""
 
     def __init__(self, content: bytes, *, threads: int = 1):
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError("onnxruntime", "onnx") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _LOG_ERRORS
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except (
-            state.Fail,
-            state.InvalidArgument,
-            state.InvalidGraph,
-            state.InvalidProtobuf,
-            state.NotImplemented,
-            state.RuntimeException,
-            RuntimeError,
-        ) as error:
-            raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
+        self._session = _open(content, threads)
         given = {tensor.name: _dtype(tensor) for tensor in self._session.get_inputs()}
         answered = {tensor.name: _dtype(tensor) for tensor in self._session.get_outputs()}
         self._no_texts = {name: np.zeros((0, 0), np.uint8) for name, dtype in given.items() if dtype == np.uint8}
@@ -67,6 +48,52 @@ class OnnxEngine:
 
     def _run(self, inputs: dict[str, np.ndarray], names: list[str]) -> dict[str, np.ndarray]:
         return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+
+class OnnxStepEngine:
+    """One inference session; see `StepEngine`."""
+
+    def __init__(self, content: bytes, *, threads: int = 1):
+        self._session = _open(content, threads)
+        self.step_inputs = {tensor.name: _spec(tensor) for tensor in self._session.get_inputs()}
+        self.step_outputs = {tensor.name: _spec(tensor) for tensor in self._session.get_outputs()}
+        self.encode_inputs: dict[str, TensorSpec] = {}
+
+    def step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = list(self.step_outputs)
+        return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+    def encode(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        raise ArtifactError("the graph reads no sources")
+
+
+def _open(content: bytes, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("onnxruntime", "onnx") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _LOG_ERRORS
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+        RuntimeError,
+    ) as error:
+        raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
+
+
+def _spec(tensor) -> TensorSpec:
+    return TensorSpec(_dtype(tensor).name, tuple(size if isinstance(size, int) else None for size in tensor.shape))
 
 
 def _dtype(tensor) -> np.dtype:

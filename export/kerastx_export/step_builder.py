@@ -1,0 +1,136 @@
+"""A checkpoint that writes -> the bytes of a file, in one format and any recipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from functools import cached_property
+from pathlib import Path
+
+import onnx
+import tensorflow as tf
+
+from kerastx.artifact import Manifest, seal
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import ExportError
+from kerastx_export import convert_onnx, convert_tflite, environment, quantize_onnx
+from kerastx_export.builder import Graph
+from kerastx_export.constants import onnx_constants
+from kerastx_export.int8_tables import int8_tables
+from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.step_graph import encode_specs, step_function, step_specs, write_step_model
+from kerastx_export.tflite_graph import TfliteGraph
+
+_DOES = {"language_model": "Goes on from a text.", "seq2seq": "Writes the text that another one becomes."}
+
+
+def manifest_of(checkpoint: Checkpoint, recipe: Recipe, *, slots: bool) -> Manifest:
+    """Return what a file of `checkpoint` says about itself."""
+    given = step_specs(checkpoint, slots=slots)
+    sources = encode_specs() if checkpoint.task == "seq2seq" else {}
+    return Manifest(
+        task=checkpoint.task,
+        labels=(),
+        tokenizer=checkpoint.tokenizer.to_json(),
+        source_tokenizer="" if checkpoint.source_tokenizer is None else checkpoint.source_tokenizer.to_json(),
+        max_length=checkpoint.max_length,
+        recipe=recipe.name,
+        signature={
+            "inputs": [_entry(name, spec) for name, spec in given.items()],
+            "outputs": [{"name": "logits", "dtype": "float32", "shape": [None, checkpoint.config.vocabulary_size]}],
+            "sources": [_entry(name, spec) for name, spec in sources.items()],
+        },
+        versions=environment.versions(),
+        model=checkpoint.config.to_dict(),
+        description=checkpoint.description or _DOES[checkpoint.task],
+    )
+
+
+def _entry(name: str, spec: tf.TensorSpec) -> dict[str, object]:
+    return {"name": name, "dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+
+
+class TfliteStepBuilder:
+    """Makes .tflite files with the signatures step and, of an encoder-decoder, encode."""
+
+    engine_format = "tflite"
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path):
+        self.checkpoint = checkpoint
+        self.folder = folder
+
+    def graph(self, recipe: Recipe) -> Graph:
+        """Return the graph with its weights stored as `recipe` says."""
+        is_int8 = recipe.weight_dtype == "int8"
+        path = self.folder / ("steps_int8" if is_int8 else "steps")
+        model = self.checkpoint.model
+        keys = ["step", "encode"] if self.checkpoint.task == "seq2seq" else ["step"]
+        if not path.exists():
+            try:
+                # Keras prints every captured tensor.
+                with (
+                    int8_tables(model) if is_int8 else contextlib.nullcontext(),
+                    contextlib.redirect_stdout(io.StringIO()),
+                ):
+                    write_step_model(self.checkpoint, str(path))
+            except tf.errors.OpError as error:  # a full disk, most of all
+                raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
+        content = convert_tflite.convert_signatures(path, recipe, keys)
+        parsed = TfliteGraph(content)
+        foreign = [name for name in parsed.operators if name.startswith("custom:")]
+        if foreign:
+            raise ExportError(f"the operators {', '.join(foreign)} are not built into TFLite")
+        return Graph(content, parsed.constants, parsed.operators)
+
+    def seal(self, graph: Graph, recipe: Recipe) -> bytes:
+        """Return the whole file: graph, manifest, tokenizer."""
+        return seal(graph.content, manifest_of(self.checkpoint, recipe, slots=True), self.engine_format)
+
+
+class OnnxStepBuilder:
+    """Makes .onnx files whose cache grows; the fp32 graph that all recipes start from is made once."""
+
+    engine_format = "onnx"
+
+    def __init__(self, checkpoint: Checkpoint, folder: Path):
+        if checkpoint.task == "seq2seq":
+            raise ExportError("a seq2seq model has no .onnx form yet; use --formats tflite")
+        self.checkpoint = checkpoint
+
+    @cached_property
+    def _fp32(self) -> onnx.ModelProto:
+        specs = step_specs(self.checkpoint, slots=False)
+        step = step_function(self.checkpoint)
+
+        def serve(*inputs):
+            found = step(dict(zip(specs, inputs, strict=True)))
+            return {name: tf.identity(value) for name, value in found.items()}
+
+        function = tf.function(serve, input_signature=list(specs.values()))
+        model = convert_onnx.convert_function(function, list(specs.values()), name=self.checkpoint.task)
+        convert_onnx.renumber(model)
+        convert_onnx.check_model(model)
+        return model
+
+    def graph(self, recipe: Recipe) -> Graph:
+        """Return the graph with its weights stored as `recipe` says."""
+        store = {
+            "float32": lambda model: model,
+            "float16": quantize_onnx.store_float16,
+            "int8": quantize_onnx.quantize_int8,
+        }[recipe.weight_dtype]
+        model = store(self._fp32)
+        if recipe != RECIPES["fp32"]:
+            convert_onnx.check_standard(model)
+            convert_onnx.check_model(model)
+        return Graph(model.SerializeToString(), onnx_constants(model), convert_onnx.operators(model))
+
+    def seal(self, graph: Graph, recipe: Recipe) -> bytes:
+        """Return the whole file: graph, manifest, tokenizer."""
+        return seal(graph.content, manifest_of(self.checkpoint, recipe, slots=False), self.engine_format)
+
+
+STEP_BUILDERS: dict[str, type[TfliteStepBuilder] | type[OnnxStepBuilder]] = {
+    "tflite": TfliteStepBuilder,
+    "onnx": OnnxStepBuilder,
+}

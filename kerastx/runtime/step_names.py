@@ -1,0 +1,25 @@
+"""The names of the tensors of a file that writes."""
+
+from __future__ import annotations
+
+STEP, ENCODE = "step", "encode"
+# The tokens of a step and their positions, int32 (B, T).
+STEP_TOKENS = ("token_ids", "positions")
+# Of what is computed once for a source.
+ENCODE_INPUTS = {"source_token_ids": "int32", "source_padding_mask": "bool"}
+
+
+def cache_names(num_blocks: int) -> list[str]:
+    """Return the names of a cache: int32 (B, S), then keys and values of each block, float32 (B, N_kv, S, H)."""
+    blocks = range(num_blocks)
+    return ["cached_positions", *(f"{kind}_{block}" for block in blocks for kind in ("key", "value"))]
+
+
+def source_names(num_blocks: int) -> list[str]:
+    """Return the names of what a step takes of a source: keys and values of each block, float32 (B, N_kv, R, H)."""
+    return [f"source_{kind}_{block}" for block in range(num_blocks) for kind in ("key", "value")]
+
+
+def new(name: str) -> str:
+    """Return the name under which a step answers what it was given as `name`, with the new tokens."""
+    return f"new_{name}"

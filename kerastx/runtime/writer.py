@@ -1,0 +1,120 @@
+"""An exported file that writes, opened: texts in, written texts out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, overload
+
+from kerastx.artifact import Artifact, Manifest
+from kerastx.errors import ArtifactError, DataError
+from kerastx.runtime.decoding import GeneratedText
+from kerastx.runtime.engines import open_step_engine
+from kerastx.runtime.file_steps import FileSteps
+from kerastx.runtime.generation import Generator, Vocabularies
+from kerastx.runtime.generation_settings import GenerationSettings
+from kerastx.runtime.step_decoder import StepDecoder
+from kerastx.runtime.texts import checked_texts
+
+if TYPE_CHECKING:
+    from kerastx.text.tokenizer import Tokenizer
+
+WRITING_TASKS = ("language_model", "seq2seq")
+
+
+class Writer:
+    """A model that writes; safe to share between threads.
+
+    Attributes:
+        manifest: of the file.
+        tokenizer: of what it writes.
+        steps: what the file computes.
+    """
+
+    def __init__(self, manifest: Manifest, vocabularies: Vocabularies, steps: FileSteps):
+        self.manifest = manifest
+        self.vocabularies = vocabularies
+        self.steps = steps
+        self._generator = Generator(vocabularies, functools.partial(StepDecoder, steps))
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.vocabularies.tokenizer
+
+    @overload
+    def __call__(self, texts: str) -> GeneratedText: ...
+    @overload
+    def __call__(self, texts: Iterable[str]) -> list[GeneratedText]: ...
+
+    def __call__(self, texts):
+        """Return what `generate` does."""
+        return self.generate(texts)
+
+    def generate(self, texts, *, settings: GenerationSettings | None = None, **options: Any):
+        """Write on from a text, or write the text that a source becomes; as `Checkpoint.generate`.
+
+        Args:
+            texts: a string, or several; an empty prompt is a beginning too. Sources are cut to
+                `manifest.max_length` tokens.
+            settings: `GenerationSettings`; by default the most probable token is taken at each step.
+            options: settings by their names, which change those.
+
+        Returns:
+            A `GeneratedText`; a list of them for several texts.
+
+        Raises:
+            TypeError: anything but strings.
+            ValueError: a setting is unknown or wrong, or a prompt leaves no room in the model's context.
+        """
+        settings = GenerationSettings.of(settings, options)
+        if isinstance(texts, str):
+            return self._generator.generate([texts], settings)[0]
+        return self._generator.generate(checked_texts(texts), settings)
+
+    def stream(
+        self, text: str, *, settings: GenerationSettings | None = None, **options: Any
+    ) -> Iterator[str | GeneratedText]:
+        """Yield what `generate` writes for one text in pieces, then the result; closing the iterator ends the work."""
+        return self._generator.stream(text, GenerationSettings.of(settings, options))
+
+
+def open_writer(artifact: Artifact, *, threads: int = 1) -> Writer:
+    """Return the writer of a file that was read.
+
+    Raises:
+        ArtifactError: its parts do not belong together, or the engine cannot load the graph.
+        MissingExtraError: the engine, or the tokenizers library, is not installed.
+    """
+    from kerastx.text.tokenizer import Tokenizer
+
+    manifest = artifact.manifest
+    try:
+        tokenizer = Tokenizer.from_json(manifest.tokenizer)
+        source = None
+        if manifest.task == "seq2seq":
+            source = Tokenizer.from_json(manifest.source_tokenizer) if manifest.source_tokenizer else tokenizer
+    except DataError as error:
+        raise ArtifactError(f"its tokenizer cannot be read: {error}") from error
+    engine = open_step_engine(artifact.content, artifact.engine_format, threads=threads)
+    if bool(engine.encode_inputs) != (source is not None):
+        raise ArtifactError(f"a {manifest.task} file with the sources {sorted(engine.encode_inputs)}")
+    return Writer(manifest, _vocabularies(manifest, tokenizer, source, engine.step_outputs), FileSteps(engine))
+
+
+def _vocabularies(
+    manifest: Manifest, tokenizer: Tokenizer, source: Tokenizer | None, outputs: dict[str, Any]
+) -> Vocabularies:
+    places = manifest.model.get("max_sequence_length")
+    size = outputs["logits"].shape[-1] if "logits" in outputs else None
+    if type(places) is not int or places < 2 or not size or size < tokenizer.vocabulary_size:
+        raise ArtifactError(
+            f"it has {tokenizer.vocabulary_size} tokens, {size} logits and room for {places!r}: these do not belong "
+            "together"
+        )
+    return Vocabularies(
+        tokenizer=tokenizer,
+        source_tokenizer=source,
+        vocabulary_size=size,
+        max_length=manifest.max_length,
+        places=places,
+    )

@@ -37,7 +37,7 @@ def convert(model: keras.Model, task: str) -> onnx.ModelProto:
     """
     function = tf.function(serving_function(model, task), input_signature=input_specs())
     fused = convert_function(function, input_specs(), name=model.name)
-    _name_sizes(fused)
+    onnx_fusion.name_sizes(fused)
     renumber(fused)
     check(fused, task)
     return fused
@@ -90,14 +90,6 @@ def check_standard(model: onnx.ModelProto) -> None:
 def operators(model: onnx.ModelProto) -> dict[str, int]:
     """Return operator -> how many nodes, most frequent first."""
     return dict(Counter(node.op_type for graph in graphs(model.graph) for node in graph.node).most_common())
-
-
-def _name_sizes(model: onnx.ModelProto) -> None:
-    for tensor in (*model.graph.input, *model.graph.output):
-        sizes = tensor.type.tensor_type.shape.dim
-        for size, letter in zip(sizes, "BT", strict=False):
-            if not size.dim_value:
-                size.dim_param = letter
 
 
 def renumber(model: onnx.ModelProto) -> None:

@@ -13,9 +13,11 @@ from kerastx.errors import ExportError
 from kerastx.runtime.engines import open_engine
 from kerastx.runtime.results import WINDOWED_TASKS
 from kerastx.runtime.session import load
+from kerastx.runtime.writer import WRITING_TASKS
 from kerastx_export import constants, environment, gate, parity
 from kerastx_export.builder import BUILDERS, Graph, OnnxBuilder, TfliteBuilder
 from kerastx_export.comparison import Comparison, DevRows
+from kerastx_export.export_writer import export_writer, refuse_other_options
 from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
@@ -24,6 +26,7 @@ from kerastx_export.text_cost import measure_text_cost
 from kerastx_export.text_input import TextInput, text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
+from kerastx_export.writer_report import WriterReport
 
 REPORT_FILES = ("report.json", "report.md")
 INPUT_CHOICES = ("ids", "text", "both")
@@ -42,12 +45,13 @@ def export_checkpoint(
     text_bytes: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
-) -> Report:
+) -> Report | WriterReport:
     """Write a model as self-contained .tflite and .onnx files, each compared with Keras in its own runtime.
 
     Args:
         checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding,
-            tagging or span.
+            tagging or span; or one that writes, a language_model or seq2seq, whose files generate with a key/value
+            cache and take neither `dev` nor texts in the graph.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
@@ -72,6 +76,12 @@ def export_checkpoint(
         raise ValueError(f"formats must be of {', '.join(BUILDERS)}, got {formats!r}.")
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
+    if checkpoint.task in WRITING_TASKS:
+        refuse_other_options(dev=dev, input=inputs, **{"text-bytes": text_bytes})
+        place = Path(output).resolve()
+        return export_writer(
+            checkpoint, place, formats=formats, recipe=stored_as, force=force, progress=report_progress
+        )
     text, no_text = _text_input(checkpoint, inputs, text_bytes)
     comparison = Comparison(checkpoint, dev)
     output = Path(output).resolve()

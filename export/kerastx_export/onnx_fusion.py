@@ -54,11 +54,9 @@ def raised(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Note the shape of every tensor in the letters B and T."""
+    """Note the shape of every tensor in the letters of the inputs' sizes."""
     del model.graph.value_info[:]
-    for tensor in model.graph.input:
-        for size, letter in zip(tensor.type.tensor_type.shape.dim, "BT", strict=True):
-            size.dim_param = letter
+    name_sizes(model)
     # Inference cannot follow the length into the positions 0 ... T-1 that are looked up.
     for node in model.graph.node:
         if node.op_type == "Range":
@@ -66,6 +64,19 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
                 onnx.helper.make_tensor_value_info(node.output[0], onnx.TensorProto.INT32, ["T"])
             )
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def name_sizes(model: onnx.ModelProto) -> None:
+    """Give open sizes letters: B rows of T tokens; of a cache S slots, of sources R tokens."""
+    for tensor in (*model.graph.input, *model.graph.output):
+        kind = tensor.name.removeprefix("new_").split("_")[0]
+        last = {"cached": "S", "key": "S", "value": "S", "source": "R"}.get(kind, "T")
+        if tensor.name.startswith("new_"):
+            last = "S_new"  # equal letters are equal sizes
+        letters = ("B", "N", last, "H") if len(tensor.type.tensor_type.shape.dim) == 4 else ("B", last)
+        for size, letter in zip(tensor.type.tensor_type.shape.dim, letters, strict=False):
+            if not size.dim_value:
+                size.dim_param = letter
 
 
 def _layer_norm(op, x, axes, two, epsilon, gamma, beta):

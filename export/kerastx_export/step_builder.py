@@ -13,7 +13,7 @@ import tensorflow as tf
 from kerastx.artifact import Manifest, seal
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
-from kerastx_export import convert_onnx, convert_tflite, environment, quantize_onnx
+from kerastx_export import convert_onnx, convert_tflite, environment, onnx_fusion, quantize_onnx
 from kerastx_export.builder import Graph
 from kerastx_export.constants import onnx_constants
 from kerastx_export.int8_tables import int8_tables
@@ -108,6 +108,7 @@ class OnnxStepBuilder:
 
         function = tf.function(serve, input_signature=list(specs.values()))
         model = convert_onnx.convert_function(function, list(specs.values()), name=self.checkpoint.task)
+        onnx_fusion.name_sizes(model)
         convert_onnx.renumber(model)
         convert_onnx.check_model(model)
         return model

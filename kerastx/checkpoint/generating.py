@@ -27,12 +27,12 @@ def generate(
     Raises:
         CheckpointError: the checkpoint is of a task that writes nothing.
     """
-    return _generator(checkpoint).generate(texts, settings, batch_size=batch_size, first=first)
+    return generator_of(checkpoint).generate(texts, settings, batch_size=batch_size, first=first)
 
 
 def stream(checkpoint: Checkpoint, text: str, settings: GenerationSettings) -> Iterator[str | GeneratedText]:
     """Yield what the checkpoint writes for a text in pieces; see `Generator.stream`, and `generate` for the error."""
-    return _generator(checkpoint).stream(text, settings)
+    return generator_of(checkpoint).stream(text, settings)
 
 
 def vocabularies_of(checkpoint: Checkpoint) -> Vocabularies:
@@ -47,7 +47,8 @@ def vocabularies_of(checkpoint: Checkpoint) -> Vocabularies:
     )
 
 
-def _generator(checkpoint: Checkpoint) -> Generator:
+def generator_of(checkpoint: Checkpoint) -> Generator:
+    """Return what writes with a checkpoint; CheckpointError where it is of a task that writes nothing."""
     if checkpoint.task not in GENERATING_TASKS:
         raise CheckpointError(
             f"a {checkpoint.task} checkpoint writes nothing; expected one of {' or '.join(GENERATING_TASKS)}"

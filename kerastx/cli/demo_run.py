@@ -53,6 +53,7 @@ def run_demo(output: Path, export: Path, *, steps: int, recipe: str, force: bool
             force=True,
             progress=report_progress,
         )
+    assert isinstance(report, Report)  # a classifier answers
     story = _story(pretraining, scores, report, time.monotonic() - started)
     (export / "demo.md").write_text(story, encoding="utf-8")
     console = Console()

@@ -9,7 +9,7 @@ import typer
 
 from kerastx.cli.options import Json, Seed
 
-Model = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a model that writes.")]
+Model = Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Folder of a model that writes, or exported file.")]
 Texts = Annotated[list[str] | None, typer.Argument(help="Texts; stdin lines when there are none.")]
 MaxNew = Annotated[int | None, typer.Option("--max-new-tokens", min=1, help="A text has at most so many tokens.")]
 MinNew = Annotated[int, typer.Option("--min-new-tokens", min=0, help="It does not end before it has so many.")]
@@ -101,11 +101,9 @@ def summarize(
 
 
 def _write(path: Path, texts: list[str] | None, options: dict[str, Any], *, task: str, json: bool) -> None:
-    from kerastx.cli.quiet import import_tensorflow
     from kerastx.runtime.generation_settings import GenerationSettings
 
     settings = GenerationSettings.of(None, options)
-    import_tensorflow("train")
     from kerastx.cli.write_run import run_writer
 
     run_writer(path, texts, settings, task=task, as_json=json)

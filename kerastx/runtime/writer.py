@@ -29,13 +29,14 @@ class Writer:
         manifest: of the file.
         tokenizer: of what it writes.
         steps: what the file computes.
+        generator: what writes with them.
     """
 
     def __init__(self, manifest: Manifest, vocabularies: Vocabularies, steps: FileSteps):
         self.manifest = manifest
         self.vocabularies = vocabularies
         self.steps = steps
-        self._generator = Generator(vocabularies, functools.partial(StepDecoder, steps))
+        self.generator = Generator(vocabularies, functools.partial(StepDecoder, steps))
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -68,14 +69,14 @@ class Writer:
         """
         settings = GenerationSettings.of(settings, options)
         if isinstance(texts, str):
-            return self._generator.generate([texts], settings)[0]
-        return self._generator.generate(checked_texts(texts), settings)
+            return self.generator.generate([texts], settings)[0]
+        return self.generator.generate(checked_texts(texts), settings)
 
     def stream(
         self, text: str, *, settings: GenerationSettings | None = None, **options: Any
     ) -> Iterator[str | GeneratedText]:
         """Yield what `generate` writes for one text in pieces, then the result; closing the iterator ends the work."""
-        return self._generator.stream(text, GenerationSettings.of(settings, options))
+        return self.generator.stream(text, GenerationSettings.of(settings, options))
 
 
 def open_writer(artifact: Artifact, *, threads: int = 1) -> Writer:

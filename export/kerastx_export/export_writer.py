@@ -1,0 +1,116 @@
+"""A checkpoint that writes -> verified files: the order of the steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kerastx.checkpoint.store import Checkpoint
+from kerastx.errors import ExportError
+from kerastx.runtime.files import load
+from kerastx.runtime.writer import Writer
+from kerastx_export import constants, environment, step_parity
+from kerastx_export.latency import median_ms
+from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.step_builder import STEP_BUILDERS, OnnxStepBuilder, TfliteStepBuilder
+from kerastx_export.workspace import workspace
+from kerastx_export.writer_report import WriterFile, WriterReport
+
+REPORT_FILES = ("report.json", "report.md")
+PROMPT = 32
+Progress = Callable[[str, int, int], None]
+
+
+def export_writer(
+    checkpoint: Checkpoint, output: Path, *, formats: Sequence[str], recipe: Recipe, force: bool, progress: Progress
+) -> WriterReport:
+    """Write a language model or an encoder-decoder as files that generate; see `kerastx_export.export`."""
+    started = time.monotonic()
+    names = [f"{checkpoint.task}-{recipe.name}.{kind}" for kind in formats]
+    with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
+        files = [
+            _export(STEP_BUILDERS[kind](checkpoint, folder), recipe, folder / name, progress)
+            for kind, name in zip(formats, names, strict=True)
+        ]
+        report = WriterReport(
+            task=checkpoint.task,
+            parameters=checkpoint.model.count_params(),
+            recipe=recipe,
+            files=files,
+            versions=environment.versions(),
+            hardware=environment.hardware(),
+            seconds=time.monotonic() - started,
+            paths=[output / name for name in (*names, *REPORT_FILES)],
+        )
+        (folder / "report.json").write_text(report.to_json(), encoding="utf-8")
+        (folder / "report.md").write_text(report.to_markdown(), encoding="utf-8")
+    return report
+
+
+def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: Path, progress: Progress) -> WriterFile:
+    def done(steps: int) -> None:
+        progress(f"export {builder.engine_format}", steps, 3)
+
+    done(0)
+    if recipe != RECIPES["fp32"]:
+        _check_conversion(builder, path)
+    done(1)
+    graph = builder.graph(recipe)
+    constants.check_storage(recipe, graph.constants)
+    path.write_bytes(builder.seal(graph, recipe))
+    done(2)
+    writer = load(path)
+    assert isinstance(writer, Writer)
+    parity = step_parity.compare(builder.checkpoint, writer.steps)
+    step_parity.check(recipe, parity)
+    prompt_ms, token_ms = _times(writer)
+    done(3)
+    return WriterFile(
+        name=path.name,
+        engine_format=builder.engine_format,
+        size_bytes=path.stat().st_size,
+        sha256=writer.manifest.sha256,
+        parity=parity,
+        prompt_ms=prompt_ms,
+        token_ms=token_ms,
+        operators=graph.operators,
+    )
+
+
+def _check_conversion(builder: TfliteStepBuilder | OnnxStepBuilder, path: Path) -> None:
+    """Raise ExportError unless the graph is right before its weights are made smaller: what differs after is theirs."""
+    fp32 = RECIPES["fp32"]
+    twin = path.with_name(f"fp32-{path.name}")
+    twin.write_bytes(builder.seal(builder.graph(fp32), fp32))
+    writer = load(twin)
+    assert isinstance(writer, Writer)
+    step_parity.check(fp32, step_parity.compare(builder.checkpoint, writer.steps))
+    twin.unlink()
+
+
+def _times(writer: Writer) -> tuple[float, float]:
+    """Return the median CPU milliseconds of a prompt and of a token behind it."""
+    steps, length = writer.steps, min(PROMPT, writer.vocabularies.places - 1)
+    token_ids = np.random.default_rng(0).integers(0, writer.vocabularies.tokenizer.vocabulary_size, (1, length))
+    token_ids = token_ids.astype(np.int32)
+    positions = np.arange(length, dtype=np.int32)[None]
+    source = {}
+    if writer.vocabularies.source_tokenizer is not None:
+        source = steps.encode(token_ids, np.ones(token_ids.shape, bool))
+    empty = steps.empty_cache(1, length + 1)
+    _, cache = steps.step(token_ids, positions, empty, first_slot=0, source=source)
+    last = token_ids[:, -1:], np.array([[length]], np.int32)
+    return (
+        median_ms(lambda: steps.step(token_ids, positions, empty, first_slot=0, source=source)),
+        median_ms(lambda: steps.step(*last, cache, first_slot=length, source=source)),
+    )
+
+
+def refuse_other_options(**options: object) -> None:
+    """Raise ExportError for what files that write have no use for."""
+    for name, value in options.items():
+        if value not in (None, "ids"):
+            raise ExportError(f"--{name} is for files that answer; a file that writes takes ids, and has no score yet")

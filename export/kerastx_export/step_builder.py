@@ -20,6 +20,7 @@ from kerastx_export.int8_tables import int8_tables
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.step_graph import encode_specs, step_function, step_specs, write_step_model
 from kerastx_export.tflite_graph import TfliteGraph
+from kerastx_export.tied_tables import share_tied_tables
 
 _DOES = {"language_model": "Goes on from a text.", "seq2seq": "Writes the text that another one becomes."}
 
@@ -75,12 +76,14 @@ class TfliteStepBuilder:
                     write_step_model(self.checkpoint, str(path))
             except tf.errors.OpError as error:  # a full disk, most of all
                 raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
-        content = convert_tflite.convert_signatures(path, recipe, keys)
-        parsed = TfliteGraph(content)
+        parsed = TfliteGraph(convert_tflite.convert_signatures(path, recipe, keys))
+        if is_int8:
+            share_tied_tables(parsed.model)
+            parsed = TfliteGraph(parsed.packed())
         foreign = [name for name in parsed.operators if name.startswith("custom:")]
         if foreign:
             raise ExportError(f"the operators {', '.join(foreign)} are not built into TFLite")
-        return Graph(content, parsed.constants, parsed.operators)
+        return Graph(parsed.packed(), parsed.constants, parsed.operators)
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""

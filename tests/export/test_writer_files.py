@@ -6,16 +6,19 @@ import json
 import subprocess
 import sys
 
+import generating_models
 import pytest
 import writing_checkpoints
 
 import kerastx
 from kerastx.artifact import read_artifact, seal
+from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ArtifactError, ExportError
 from kerastx.runtime import Writer
 from kerastx.runtime.decoding import GeneratedText
 from kerastx.runtime.session import load as load_session
 from kerastx_export.export import export_checkpoint
+from kerastx_export.tflite_graph import TfliteGraph
 
 PROMPTS = ["the cat", "", "a dog ran over the hill", "who"]
 WAYS = {
@@ -89,6 +92,20 @@ def test_files_in_8_bits_are_smaller_and_close(tmp_path):
         assert file.parity.mean_cosine > 0.99
         assert file.parity.perplexity == pytest.approx(file.parity.keras_perplexity, rel=0.05)
         assert len(kerastx.load(tmp_path / "files" / file.name).generate("the cat", max_new_tokens=5).token_ids) == 5
+
+
+def test_a_table_that_is_tied_is_in_a_file_once(tmp_path):
+    model = generating_models.language_model("gpt2", vocabulary_size=900, hidden_dim=64, max_sequence_length=24)
+    checkpoint = Checkpoint(
+        model=model, tokenizer=writing_checkpoints.words(), config=model.config, task="language_model", max_length=24
+    )
+    (file,) = export_checkpoint(checkpoint, tmp_path / "files", formats=("tflite",)).files
+    assert file.parity.same_best > 0.9
+    parsed = TfliteGraph((tmp_path / "files" / file.name).read_bytes()).model
+    tables = [tensor for graph in parsed.subgraphs for tensor in graph.tensors if list(tensor.shape) == [900, 64]]
+    with_data = [tensor for tensor in tables if parsed.buffers[tensor.buffer].data is not None]
+    assert len(with_data) == 2  # one is looked up in, one multiplied with
+    assert len({tensor.buffer for tensor in with_data}) == 1
 
 
 WITHOUT_TENSORFLOW = """

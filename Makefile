@@ -68,8 +68,8 @@ fix: $(READY) ## format and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: $(READY) ## fast tests (TESTS=tests/text for some of them)
-	$(BIN)/python -m pytest $(TESTS)
+test: $(READY) ## fast tests, on all cores up to 4 (TESTS=tests/text for some of them)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 test-slow: $(READY) ## all tests, also those that train, kill and resume
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600 $(TESTS)

@@ -7,7 +7,6 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-import writing_checkpoints
 
 from kerastx.checkpoint.store import build_model, save_checkpoint
 from kerastx.errors import ExportError
@@ -39,11 +38,6 @@ def test_a_checkpoint_without_an_answer_is_refused(small, task):
     other = dataclasses.replace(small, model=build_model(task, small.config), task=task, labels=())
     with pytest.raises(ExportError, match=rf"a {task} checkpoint answers nothing; fine-tune it first"):
         exportable(other)
-
-
-def test_a_checkpoint_that_writes_is_refused():
-    with pytest.raises(ExportError, match="a seq2seq checkpoint writes texts, which no file does yet; use kerastx"):
-        exportable(writing_checkpoints.seq2seq())
 
 
 def test_another_backend_is_refused(small, monkeypatch):

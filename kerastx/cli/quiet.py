@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ def import_tensorflow(extra: str) -> None:
             import tensorflow_text  # noqa: F401
 
             tensorflow.config.list_physical_devices()  # looks for a GPU now, while nobody hears its complaint
+        # It warns of graphs that are traced for another shape, which is for those who write the code.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), extra) from error
 

@@ -31,7 +31,7 @@ def score(
         typer.Option(
             "--minimal-pairs",
             help="File or folder of sentence_good and sentence_bad (BLiMP): print how often the good one is more "
-            "probable; repeat for more.",
+            "probable, of how many pairs, and the name; repeat for more.",
         ),
     ] = None,
     json: Json = False,
@@ -42,6 +42,8 @@ def score(
 
     Example: `kerastx score build/books "The cats sleep." "The cats sleeps."`
     """
+    if top and tokens:
+        raise DataError("--top shows the next words, --tokens those of the text: give one of them")
     if minimal_pairs and (text or tokens or top):
         raise DataError("--minimal-pairs is scored alone: leave texts, --tokens and --top out")
     from kerastx.cli.quiet import import_tensorflow

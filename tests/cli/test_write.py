@@ -96,6 +96,7 @@ def test_the_next_words_are_a_table(kerastx, model, translator):
         (("generate", "model", "the " * 40), 2, "prompt 0 has 41 tokens, and the model has room for 24"),
         (("generate", "model", "a", "--top-k", 3), 2, "top_k count where tokens are drawn: give a temperature above 0"),
         (("generate", "model", "a", "--beams", 2, "--temperature", 1), 2, "give them a temperature of 0"),
+        (("score", "model", "a", "--top", 3, "--tokens"), 1, "--top shows the next words, --tokens those of the text"),
         (("score", "translator", "a"), 1, "a translator scores pairs: expected TEXT TARGET ..., got 1 texts"),
         (("score", "model", "the " * 40), 2, "text 0 has 40 tokens, and the model has room for 24: shorten it"),
     ],

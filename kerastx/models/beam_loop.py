@@ -55,6 +55,10 @@ class BeamLoop(keras.Model):
         self.num_candidates = max(2, 1 + num_ends) * num_beams
 
     def call(self, inputs):
+        with self.model.get_layer("vocabulary_logits").token_embedding.turned():
+            return self._write(inputs)
+
+    def _write(self, inputs):
         width = ops.shape(inputs["token_ids"])[1]
         before = ops.max(inputs["positions"], axis=1) + 1
         source = tree.map_structure(self._for_each_beam, inputs["source"])

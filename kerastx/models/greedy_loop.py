@@ -41,6 +41,10 @@ class GreedyLoop(keras.Model):
         self.model = model
 
     def call(self, inputs):
+        with self.model.get_layer("vocabulary_logits").token_embedding.turned():
+            return self._write(inputs)
+
+    def _write(self, inputs):
         width = ops.shape(inputs["token_ids"])[1]
         before = ops.max(inputs["positions"], axis=1) + 1
         none = ops.zeros_like(before)

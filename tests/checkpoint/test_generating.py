@@ -164,6 +164,15 @@ def test_texts_are_numbered_on(model):
         generate(model, ["the", "the " * 40], settings, first=6)
 
 
+def test_weights_that_change_change_what_is_written():
+    checkpoint = writing_checkpoints.language_model.__wrapped__("gpt2")
+    table = checkpoint.model.get_layer("token_embedding").table
+    before = checkpoint.generate("the cat", max_new_tokens=8).token_ids
+    table.assign(table[::-1])
+    after = checkpoint.generate("the cat", max_new_tokens=8).token_ids
+    assert before != after == checkpoint.generate("the cat", max_new_tokens=8, stop="never met").token_ids
+
+
 def test_rows_end_when_they_do():
     translator = writing_checkpoints.ending_seq2seq()
     for options in ({}, {"num_beams": 3}):

@@ -31,6 +31,17 @@ def test_a_tied_table_is_one_weight():
     assert [weight.path for weight in model.weights] == ["embedding/table"]
 
 
+def test_a_turned_table_gives_the_same_logits_inside_of_its_block_only(states):
+    embedding = TokenEmbedding(11, 8, initializer_range=0.5, name="embedding")
+    layer = VocabularyLogits(embedding, name="vocabulary_logits")
+    expected = array(layer(states))
+    with embedding.turned():
+        np.testing.assert_allclose(array(layer(states)), expected, atol=1e-6)
+        embedding.table.assign(2 * embedding.table)
+        np.testing.assert_allclose(array(layer(states)), expected, atol=1e-6)  # of the table as it was
+    np.testing.assert_allclose(array(layer(states)), 2 * expected, atol=1e-5)
+
+
 def test_layer_contract(states, tmp_path):
     layer = VocabularyLogits(TokenEmbedding(11, 8, initializer_range=0.3), use_bias=True, name="vocabulary_logits")
     check_layer(layer, (states,), tmp_path)

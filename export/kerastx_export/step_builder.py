@@ -18,7 +18,7 @@ from kerastx_export.builder import Graph
 from kerastx_export.constants import onnx_constants
 from kerastx_export.int8_tables import int8_tables
 from kerastx_export.recipes import RECIPES, Recipe
-from kerastx_export.step_graph import encode_specs, step_function, step_specs, write_step_model
+from kerastx_export.step_graph import encode_specs, signatures_of, step_function, step_specs, write_step_model
 from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.tied_tables import share_tied_tables
 
@@ -52,7 +52,7 @@ def _entry(name: str, spec: tf.TensorSpec) -> dict[str, object]:
 
 
 class TfliteStepBuilder:
-    """Makes .tflite files with the signatures step and, of an encoder-decoder, encode."""
+    """Makes .tflite files with the signatures step, reorder and, of an encoder-decoder, encode."""
 
     engine_format = "tflite"
 
@@ -65,7 +65,6 @@ class TfliteStepBuilder:
         is_int8 = recipe.weight_dtype == "int8"
         path = self.folder / ("steps_int8" if is_int8 else "steps")
         model = self.checkpoint.model
-        keys = ["step", "encode"] if self.checkpoint.task == "seq2seq" else ["step"]
         if not path.exists():
             try:
                 # Keras prints every captured tensor.
@@ -76,7 +75,7 @@ class TfliteStepBuilder:
                     write_step_model(self.checkpoint, str(path))
             except tf.errors.OpError as error:  # a full disk, most of all
                 raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
-        parsed = TfliteGraph(convert_tflite.convert_signatures(path, recipe, keys))
+        parsed = TfliteGraph(convert_tflite.convert_signatures(path, recipe, signatures_of(self.checkpoint)))
         if is_int8:
             share_tied_tables(parsed.model)
             parsed = TfliteGraph(parsed.packed())

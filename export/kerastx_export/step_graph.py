@@ -13,7 +13,17 @@ import tensorflow as tf
 
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.layers.kv_cache import KeyValueCache
-from kerastx.runtime.step_names import ENCODE_INPUTS, STEP_TOKENS, cache_names, new, source_names
+from kerastx.runtime.step_names import (
+    ENCODE,
+    ENCODE_INPUTS,
+    REORDER,
+    ROWS,
+    STEP,
+    STEP_TOKENS,
+    cache_names,
+    new,
+    source_names,
+)
 
 Tensors = dict[str, tf.Tensor]
 
@@ -38,6 +48,12 @@ def step_specs(checkpoint: Checkpoint, *, slots: bool) -> dict[str, tf.TensorSpe
         for name in source_names(num_blocks(checkpoint)):
             specs[name] = tf.TensorSpec([None, config.kv_heads, None, config.head_size], tf.float32, name=name)
     return specs
+
+
+def reorder_specs(checkpoint: Checkpoint) -> dict[str, tf.TensorSpec]:
+    """Return the inputs of what puts the rows of a cache in another order, as beams ask for."""
+    specs, names = step_specs(checkpoint, slots=True), cache_names(num_blocks(checkpoint))
+    return {ROWS: tf.TensorSpec([None], tf.int32, name=ROWS), **{name: specs[name] for name in names}}
 
 
 def encode_specs() -> dict[str, tf.TensorSpec]:
@@ -85,6 +101,11 @@ def encode_function(checkpoint: Checkpoint) -> Callable[[Tensors], Tensors]:
     return encode
 
 
+def reordered(inputs: Tensors) -> Tensors:
+    """Return the cache with the rows that are asked for, in their order: the inputs of `reorder_specs` -> by name."""
+    return {new(name): tf.gather(inputs[name], inputs[ROWS]) for name in inputs if name != ROWS}
+
+
 def traced(
     function: Callable[[Tensors], Tensors], specs: dict[str, tf.TensorSpec]
 ) -> tf.types.experimental.PolymorphicFunction:
@@ -94,14 +115,21 @@ def traced(
     return graph
 
 
-def write_step_model(checkpoint: Checkpoint, folder: str) -> list[str]:
-    """Write a SavedModel with the signatures step and, of an encoder-decoder, encode; return their names."""
+def write_step_model(checkpoint: Checkpoint, folder: str) -> None:
+    """Write a SavedModel with the signatures step, reorder and, of an encoder-decoder, encode."""
     archive = keras.export.ExportArchive()
     archive.track(checkpoint.model)
-    graphs = {"step": traced(step_function(checkpoint), step_specs(checkpoint, slots=True))}
+    graphs = {
+        STEP: traced(step_function(checkpoint), step_specs(checkpoint, slots=True)),
+        REORDER: traced(reordered, reorder_specs(checkpoint)),
+    }
     if checkpoint.task == "seq2seq":
-        graphs["encode"] = traced(encode_function(checkpoint), encode_specs())
+        graphs[ENCODE] = traced(encode_function(checkpoint), encode_specs())
     for name, graph in graphs.items():
         archive.add_endpoint(name, graph)
     archive.write_out(folder, verbose=False)
-    return list(graphs)
+
+
+def signatures_of(checkpoint: Checkpoint) -> list[str]:
+    """Return the names of the signatures of a .tflite."""
+    return [STEP, REORDER, ENCODE] if checkpoint.task == "seq2seq" else [STEP, REORDER]

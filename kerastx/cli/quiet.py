@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
-from collections.abc import Iterator
 
 from kerastx.errors import MissingExtraError
+from kerastx.runtime.engines.silence import silent_stderr
 
 
 def import_tensorflow(extra: str) -> None:
     """Import TensorFlow and hide what it prints about devices that are not there.
 
-    The lines come from its C++ side before any log level is read, so only the file descriptor stops them.
-
     Raises:
         MissingExtraError: it is not installed; `extra` of kerastx brings it.
     """
     try:
-        with _stderr_to_nowhere():
+        with silent_stderr():
             import tensorflow
             import tensorflow_text  # noqa: F401
 
@@ -29,17 +24,3 @@ def import_tensorflow(extra: str) -> None:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), extra) from error
-
-
-@contextlib.contextmanager
-def _stderr_to_nowhere() -> Iterator[None]:
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

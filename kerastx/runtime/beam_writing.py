@@ -27,11 +27,15 @@ class _Row:
             begun=beginning.begun,
             is_stopped=self._is_stopped if settings.stop else lambda tokens: False,
         )
+        self._memory: np.ndarray | None = None  # (2, K, V), the same at each step: new memory costs more than the sums
 
     def step(self, logits: np.ndarray) -> np.ndarray:
         """Add a token to each beam, with the logits float (K, V); return their parents, int32 (K,)."""
-        log_probabilities = log_softmax(logits)
-        scores = [
+        if self._memory is None:
+            self._memory = np.empty((2, *logits.shape))
+        log_probabilities, scores = self._memory
+        log_softmax(logits, out=log_probabilities)
+        for row, out, beam in zip(log_probabilities, scores, self.search.running, strict=True):
             adjusted(
                 row,
                 (*self.beginning.token_ids, *beam.tokens),
@@ -39,10 +43,9 @@ class _Row:
                 num_new=len(beam.tokens),
                 end_ids=self.language.end_ids,
                 never_ids=self.language.never_ids,
+                out=out,
             )
-            for row, beam in zip(log_probabilities, self.search.running, strict=True)
-        ]
-        return self.search.step(np.stack(scores), log_probabilities)
+        return self.search.step(scores, log_probabilities)
 
     def result(self) -> GeneratedText:
         best = self.search.best

@@ -72,11 +72,12 @@ class BeamSearch:
         """Write one more token; return which of the beams before each running one goes on from, int32 (K,).
 
         Args:
-            scores: float64 (K, V), the `adjusted` log-probabilities of the next token of each beam.
+            scores: float64 (K, V), the `adjusted` log-probabilities of the next token of each beam; overwritten.
             log_probabilities: float64 (K, V), the model's own.
         """
         count, length = self.settings.num_beams, self.begun + len(self.running[0].tokens) + 1
-        totals = (scores + np.array([beam.score for beam in self.running])[:, None]).ravel()
+        scores += np.array([beam.score for beam in self.running])[:, None]
+        totals = scores.ravel()
         # So many that K go on even where the best ones end with each of the end tokens.
         candidates = best_first(totals, max(2, 1 + len(self.end_ids)) * count)
         parents, goes_on, has_ended = [], [], []

@@ -15,11 +15,23 @@ from kerastx.runtime.generation_settings import GenerationSettings
 NEVER = -np.inf
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Return log-probabilities float64 (..., V) of logits float (..., V)."""
-    shifted = np.asarray(logits, np.float64)
-    shifted = shifted - shifted.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+def log_softmax(logits: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+    """Return log-probabilities float64 (..., V) of logits float (..., V); out of the same shape is filled with them."""
+    logits = np.asarray(logits)
+    return np.subtract(logits, log_sum_exp(logits)[..., None], out=out, dtype=np.float64)
+
+
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """Return what logits exceed log-probabilities by: float (..., V) -> float64 (...)."""
+    logits = np.asarray(logits)
+    rows = logits.reshape(-1, logits.shape[-1])
+    scratch = np.empty_like(rows[:1])  # a row at a time: memory for all of them, asked for anew, costs more than this
+    found = np.empty(len(rows))
+    for place, row in enumerate(rows):
+        peak = row.max()
+        np.exp(np.subtract(row, peak, out=scratch[0]), out=scratch[0])
+        found[place] = peak + np.log(scratch.sum(dtype=np.float64))
+    return found.reshape(logits.shape[:-1])
 
 
 def penalized(scores: np.ndarray, token_ids: Sequence[int], penalty: float) -> np.ndarray:
@@ -69,6 +81,7 @@ def adjusted(
     num_new: int,
     end_ids: Sequence[int] = (),
     never_ids: Sequence[int] = (),
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return scores float64 (V,) after what holds for every way of choosing.
 
@@ -79,16 +92,18 @@ def adjusted(
         num_new: how many tokens are written.
         end_ids: tokens that end a text.
         never_ids: tokens that no text has.
+        out: float64 (V,), to be filled and returned; None = a new array.
     """
-    scores = np.array(scores, np.float64)
+    out = np.empty(np.shape(scores), np.float64) if out is None else out
+    out[:] = scores
     if settings.repetition_penalty != 1:
-        scores = penalized(scores, token_ids, settings.repetition_penalty)
+        out[:] = penalized(out, token_ids, settings.repetition_penalty)
     if settings.no_repeat_ngram is not None:
-        scores[repeating(token_ids, settings.no_repeat_ngram)] = NEVER
+        out[repeating(token_ids, settings.no_repeat_ngram)] = NEVER
     if num_new < settings.min_new_tokens:
-        scores[list(end_ids)] = NEVER
-    scores[list(never_ids)] = NEVER
-    return scores
+        out[list(end_ids)] = NEVER
+    out[list(never_ids)] = NEVER
+    return out
 
 
 def choose(scores: np.ndarray, settings: GenerationSettings, random: np.random.Generator) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-STEP, ENCODE = "step", "encode"
+# What a .tflite has: a step, what is computed once for sources, and a cache in another order of its rows.
+STEP, ENCODE, REORDER = "step", "encode", "reorder"
+ROWS = "rows"  # int32 (R,), of a cache
 # The tokens of a step and their positions, int32 (B, T).
 STEP_TOKENS = ("token_ids", "positions")
 # Of what is computed once for a source.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from kerastx.artifact import Artifact, Manifest
 from kerastx.errors import ArtifactError, DataError
 from kerastx.runtime.decoding import GeneratedText
-from kerastx.runtime.engines import open_step_engine
-from kerastx.runtime.file_steps import FileSteps
+from kerastx.runtime.file_steps import FileSteps, open_steps
 from kerastx.runtime.generation import Generator, Vocabularies
 from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.step_decoder import StepDecoder
@@ -96,18 +95,16 @@ def open_writer(artifact: Artifact, *, threads: int = 1) -> Writer:
             source = Tokenizer.from_json(manifest.source_tokenizer) if manifest.source_tokenizer else tokenizer
     except DataError as error:
         raise ArtifactError(f"its tokenizer cannot be read: {error}") from error
-    engine = open_step_engine(artifact.content, artifact.engine_format, threads=threads)
-    if bool(engine.encode_inputs) != (source is not None):
-        raise ArtifactError(f"a {manifest.task} file with the sources {sorted(engine.encode_inputs)}")
-    return Writer(manifest, _vocabularies(manifest, tokenizer, source, engine.step_outputs), FileSteps(engine))
+    steps = open_steps(artifact.content, artifact.engine_format, threads=threads)
+    if steps.shapes.has_sources != (source is not None):
+        given = "that reads sources" if steps.shapes.has_sources else "without sources"
+        raise ArtifactError(f"a {manifest.task} file with a graph {given}")
+    return Writer(manifest, _vocabularies(manifest, tokenizer, source, steps.shapes.vocabulary_size), steps)
 
 
-def _vocabularies(
-    manifest: Manifest, tokenizer: Tokenizer, source: Tokenizer | None, outputs: dict[str, Any]
-) -> Vocabularies:
+def _vocabularies(manifest: Manifest, tokenizer: Tokenizer, source: Tokenizer | None, size: int) -> Vocabularies:
     places = manifest.model.get("max_sequence_length")
-    size = outputs["logits"].shape[-1] if "logits" in outputs else None
-    if type(places) is not int or places < 2 or not size or size < tokenizer.vocabulary_size:
+    if type(places) is not int or places < 2 or size < tokenizer.vocabulary_size:
         raise ArtifactError(
             f"it has {tokenizer.vocabulary_size} tokens, {size} logits and room for {places!r}: these do not belong "
             "together"

@@ -9,7 +9,7 @@ import numpy as np
 from kerastx.runtime.beam_writing import write_with_beams
 from kerastx.runtime.decoding import Beginning, Decoder, GeneratedText, Language
 from kerastx.runtime.generation_settings import GenerationSettings
-from kerastx.runtime.sampling import adjusted, choose, log_softmax
+from kerastx.runtime.sampling import adjusted, choose, log_sum_exp
 from kerastx.runtime.text_stream import TextStream
 
 
@@ -24,10 +24,13 @@ class _Row:
         self.log_probability = 0.0
         self.finish = "" if beginning.max_new_tokens else "length"
         self.stream = TextStream(language.decode, before=beginning.shown, stop=settings.stop)
+        self._memory: np.ndarray | None = None  # (V,), the same at each step: new memory costs more than the sums
         self._random = np.random.default_rng((settings.seed, beginning.number))
 
     def take(self, logits: np.ndarray) -> str:
         """Choose the next token; return what there is to show of it."""
+        if self._memory is None:
+            self._memory = np.empty(len(logits))
         scores = adjusted(
             logits,
             (*self.beginning.token_ids, *self.tokens),
@@ -35,13 +38,14 @@ class _Row:
             num_new=len(self.tokens),
             end_ids=self.language.end_ids,
             never_ids=self.language.never_ids,
+            out=self._memory,
         )
         token = choose(scores, self.settings, self._random)
         if token is None:
             self.finish = "end"
             return self.stream.end()
         self.tokens.append(token)
-        self.log_probability += float(log_softmax(logits)[token])
+        self.log_probability += float(logits[token] - log_sum_exp(logits))
         if token in self.language.end_ids:
             self.finish = "end"
             return self.stream.end()

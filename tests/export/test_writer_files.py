@@ -147,7 +147,7 @@ def test_a_manifest_that_does_not_belong_to_the_graph(folder, tmp_path):
     artifact = read_artifact(file)
     graph = artifact.content[: artifact.content.rindex(b"PK\x03\x04")]
     for changes, message in (
-        ({"task": "language_model"}, "a language_model file with the sources"),
+        ({"task": "language_model"}, "a language_model file with a graph that reads sources"),
         ({"model": {**artifact.manifest.model, "max_sequence_length": "many"}}, "room for 'many'"),
         ({"tokenizer": "{}"}, "its tokenizer cannot be read"),
         ({"source_tokenizer": "[]"}, "its tokenizer cannot be read"),

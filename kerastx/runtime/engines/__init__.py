@@ -70,38 +70,6 @@ class TensorSpec(NamedTuple):
     shape: tuple[int | None, ...]
 
 
-class StepEngine(Protocol):
-    """Runs the graphs of a file that writes; safe to call from several threads.
-
-    Attributes:
-        step_inputs, step_outputs: what a step takes and answers; see `kerastx.runtime.step_names`.
-        encode_inputs: what is computed once for a source takes; none where there are no sources.
-    """
-
-    step_inputs: dict[str, TensorSpec]
-    step_outputs: dict[str, TensorSpec]
-    encode_inputs: dict[str, TensorSpec]
-
-    def step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return every output of a step by its name."""
-        ...
-
-    def encode(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return what every step takes of a source, by name."""
-        ...
-
-
-def open_step_engine(content: bytes, engine_format: str, *, threads: int = 1) -> StepEngine:
-    """Return the engine for a "tflite" or "onnx" file that writes; for the errors see `open_engine`."""
-    if engine_format == "tflite":
-        from kerastx.runtime.engines.litert import LitertStepEngine
-
-        return LitertStepEngine(content, threads=threads)
-    from kerastx.runtime.engines.onnx import OnnxStepEngine
-
-    return OnnxStepEngine(content, threads=threads)
-
-
 def open_engine(content: bytes, engine_format: str, *, threads: int = 1) -> Engine:
     """Return the engine for a "tflite" or "onnx" graph.
 

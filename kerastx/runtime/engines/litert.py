@@ -10,8 +10,8 @@ import numpy as np
 
 from kerastx.errors import ArtifactError, MissingExtraError
 from kerastx.runtime.engines import TOKENIZED, TensorSpec, check_inputs
+from kerastx.runtime.engines.silence import Farewell, silent_stderr
 from kerastx.runtime.results import BYTE_OUTPUTS, CUT
-from kerastx.runtime.step_names import ENCODE, STEP
 
 # The signatures of a file that takes text too: the model, its tokenizer, which there may be for several sizes of text,
 # as tokenize and tokenize_short, and both in one.
@@ -87,33 +87,49 @@ class LitertEngine:
             return self._tokenizers[place](**rows)
 
 
-class LitertStepEngine:
-    """The signatures step and, of an encoder-decoder, encode of one interpreter behind a lock; see `StepEngine`."""
+class StepGraph:
+    """The signatures of a file that writes: what they take and answer, and a model that runs them.
+
+    A `CompiledModel` reads and writes tensors in buffers of their own, which an interpreter would copy to arrays and
+    back. It does not tell which sizes are open, so an interpreter that never runs is asked.
+
+    Attributes:
+        signatures: by name, "step" and what else there is: (inputs, outputs).
+        model: to be resized and run.
+    """
 
     def __init__(self, content: bytes, *, threads: int = 1):
-        interpreter = _interpreter(content, threads)
-        keys = sorted(interpreter.get_signature_list())
-        if keys not in ([STEP], [ENCODE, STEP]):
-            raise ArtifactError(
-                f"expected a TFLite graph with the signatures {STEP} and perhaps {ENCODE}, found {keys}"
-            )
-        try:
-            self._step = interpreter.get_signature_runner(STEP)
-            self._encode: Any = interpreter.get_signature_runner(ENCODE) if ENCODE in keys else None
-        except (ValueError, RuntimeError) as error:
-            raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
-        self._lock = threading.Lock()
-        self.step_inputs = _specs(self._step.get_input_details())
-        self.step_outputs = _specs(self._step.get_output_details())
-        self.encode_inputs = _specs(self._encode.get_input_details()) if self._encode else {}
+        with silent_stderr():
+            interpreter = _interpreter(content, threads)
+            try:
+                runners = {key: interpreter.get_signature_runner(key) for key in interpreter.get_signature_list()}
+                self.model = _compiled(content, threads)
+            except (ValueError, RuntimeError) as error:
+                raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
+        self.signatures = {
+            key: (_specs(runner.get_input_details()), _specs(runner.get_output_details()))
+            for key, runner in runners.items()
+        }
 
-    def step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with self._lock:
-            return self._step(**inputs)
 
-    def encode(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        with self._lock:
-            return self._encode(**inputs)
+_farewell = Farewell()
+
+
+def _compiled(content: bytes, threads: int) -> Any:
+    from ai_edge_litert.compiled_model import CompiledModel
+    from ai_edge_litert.cpu_options import CpuOptions
+    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
+    from ai_edge_litert.options import Options
+
+    cpu = CpuOptions(num_threads=threads)
+    options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
+    model = CompiledModel.from_buffer(content, options=options)
+    # The first buffer that is written to opens an environment, with announcements, which ends with the process.
+    key, names = next(iter(model.get_signature_list().items()))
+    buffer = model.create_input_buffer_by_name(key, names["inputs"][0])
+    details = buffer.get_tensor_details()
+    buffer.write(np.zeros(details["shape"], details["dtype"]))
+    return model
 
 
 def _interpreter(content: bytes, threads: int) -> Any:

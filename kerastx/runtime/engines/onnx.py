@@ -50,21 +50,18 @@ class OnnxEngine:
         return dict(zip(names, self._session.run(names, inputs), strict=True))
 
 
-class OnnxStepEngine:
-    """One inference session; see `StepEngine`."""
+class StepGraph:
+    """The graph of a file that writes.
+
+    Attributes:
+        inputs, outputs: by name.
+        session: runs it; several threads may at once.
+    """
 
     def __init__(self, content: bytes, *, threads: int = 1):
-        self._session = _open(content, threads)
-        self.step_inputs = {tensor.name: _spec(tensor) for tensor in self._session.get_inputs()}
-        self.step_outputs = {tensor.name: _spec(tensor) for tensor in self._session.get_outputs()}
-        self.encode_inputs: dict[str, TensorSpec] = {}
-
-    def step(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        names = list(self.step_outputs)
-        return dict(zip(names, self._session.run(names, inputs), strict=True))
-
-    def encode(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        raise ArtifactError("the graph reads no sources")
+        self.session = _open(content, threads)
+        self.inputs = {tensor.name: _spec(tensor) for tensor in self.session.get_inputs()}
+        self.outputs = {tensor.name: _spec(tensor) for tensor in self.session.get_outputs()}
 
 
 def _open(content: bytes, threads: int) -> Any:

@@ -1,0 +1,61 @@
+"""The steps of an .onnx file that writes: its cache grows, in arrays that onnxruntime makes and takes uncopied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kerastx.runtime.engines.onnx import StepGraph
+from kerastx.runtime.step_decoder import NO_TOKEN
+from kerastx.runtime.step_names import new
+from kerastx.runtime.step_shapes import step_shapes
+
+Cache = dict[str, np.ndarray]
+
+
+class OnnxSteps:
+    """Implements `kerastx.runtime.step_decoder.Steps`.
+
+    Attributes:
+        shapes: of the graph.
+
+    Raises:
+        ArtifactError: the graph's step is not ours.
+    """
+
+    def __init__(self, content: bytes, *, threads: int = 1):
+        graph = StepGraph(content, threads=threads)
+        self.shapes = step_shapes(graph.inputs, graph.outputs, {})
+        self._session = graph.session
+        self._outputs = ["logits", *map(new, self.shapes.cache_names)]
+
+    def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def empty_cache(self, batch_size: int, slots: int) -> Cache:
+        shapes = {name: self.shapes.cache_shape(name, batch_size, 0) for name in self.shapes.cache_names}
+        positions, *names = shapes
+        return {
+            positions: np.full(shapes[positions], NO_TOKEN, np.int32),
+            **{name: np.zeros(shapes[name], np.float32) for name in names},
+        }
+
+    def slots(self, cache: Cache) -> int:
+        return cache["cached_positions"].shape[1]
+
+    def with_room(self, cache: Cache, slots: int) -> Cache:
+        return cache
+
+    def rows_of(self, cache: Cache, rows: np.ndarray) -> Cache:
+        return {name: values[rows] for name, values in cache.items()}
+
+    def sources_of(self, source: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+        return {name: values[rows] for name, values in source.items()}
+
+    def step(
+        self, token_ids: np.ndarray, positions: np.ndarray, cache: Cache, *, first_slot: int, source: dict[str, Any]
+    ) -> tuple[np.ndarray, Cache]:
+        tokens = {"token_ids": token_ids, "positions": positions.astype(np.int32, copy=False)}
+        logits, *values = self._session.run(self._outputs, {**tokens, **cache, **source})
+        return logits, dict(zip(self.shapes.cache_names, values, strict=True))

@@ -1,0 +1,44 @@
+"""Libraries that greet on stderr from their C++ side, before any log level is read: only the descriptor stops them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Let nothing written to the process's stderr be seen, from whatever thread, inside of the block."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError):  # there is none to be seen
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class Farewell:
+    """Silences stderr when it is collected: kept in a module, it is when Python has ended and C++ says goodbye."""
+
+    def __del__(
+        self,
+        _open: Callable[..., int] = os.open,
+        _dup2: Callable[..., int] = os.dup2,
+        _null: str = os.devnull,
+        _only_writing: int = os.O_WRONLY,
+        _is_over: Callable[[], bool] = sys.is_finalizing,
+    ) -> None:
+        # The names of a module may be gone by now; defaults are not.
+        if _is_over():
+            _dup2(_open(_null, _only_writing), 2)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from kerastx.errors import MissingExtraError
-from kerastx.runtime.engines.silence import silent_stderr
 
 
 def import_tensorflow(extra: str) -> None:
@@ -14,6 +13,8 @@ def import_tensorflow(extra: str) -> None:
     Raises:
         MissingExtraError: it is not installed; `extra` of kerastx brings it.
     """
+    from kerastx.runtime.engines.silence import silent_stderr
+
     try:
         with silent_stderr():
             import tensorflow

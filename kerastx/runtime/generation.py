@@ -147,14 +147,15 @@ class Generator:
         is_small = slots * settings.num_beams <= SLOTS_AT_ONCE  # it has all slots from the beginning
         if settings.is_plain and is_small and self.write_in_one is not None:
             return self.write_in_one(beginnings, sources, settings)
-        written = self._write(beginnings, sources, settings)
+        written = self._write(beginnings, sources, settings, in_pieces=False)
         found = {place: what for place, what in written if isinstance(what, GeneratedText)}
         return [found[place] for place in range(len(beginnings))]
 
     def _write(
-        self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings
+        self, beginnings: list[Beginning], sources: Sources, settings: GenerationSettings, *, in_pieces: bool = True
     ) -> Iterator[tuple[int, str | GeneratedText]]:
-        return write(self.open_decoder(beginnings, sources), beginnings, self.vocabularies.language, settings)
+        decoder = self.open_decoder(beginnings, sources)
+        return write(decoder, beginnings, self.vocabularies.language, settings, in_pieces=in_pieces)
 
 
 def _batches(lengths: list[int], slots: list[int], batch_size: int) -> Iterator[list[int]]:

@@ -16,7 +16,7 @@ from kerastx.runtime.text_stream import TextStream
 class _Row:
     """One text that is being written with one token at a time."""
 
-    def __init__(self, beginning: Beginning, language: Language, settings: GenerationSettings):
+    def __init__(self, beginning: Beginning, language: Language, settings: GenerationSettings, *, in_pieces: bool):
         self.beginning = beginning
         self.language = language
         self.settings = settings
@@ -24,6 +24,7 @@ class _Row:
         self.log_probability = 0.0
         self.finish = "" if beginning.max_new_tokens else "length"
         self.stream = TextStream(language.decode, before=beginning.shown, stop=settings.stop)
+        self.in_pieces = in_pieces or bool(settings.stop)
         self._memory: np.ndarray | None = None  # (V,), the same at each step: new memory costs more than the sums
         self._random = np.random.default_rng((settings.seed, beginning.number))
 
@@ -43,35 +44,48 @@ class _Row:
         token = choose(scores, self.settings, self._random)
         if token is None:
             self.finish = "end"
-            return self.stream.end()
+            return self._rest()
         self.tokens.append(token)
         self.log_probability += float(logits[token] - log_sum_exp(logits))
         if token in self.language.end_ids:
             self.finish = "end"
-            return self.stream.end()
-        piece = self.stream.add(token)
+            return self._rest()
+        piece = self.stream.add(token) if self.in_pieces else ""
         if self.stream.is_stopped:
             self.finish = "stop"
         elif len(self.tokens) >= self.beginning.max_new_tokens:
-            piece += self.stream.end()
             self.finish = "length"
+            piece += self._rest()
         return piece
+
+    def _rest(self) -> str:
+        if self.in_pieces:
+            return self.stream.end()
+        return (
+            self.stream.add(*(token for token in self.tokens if token not in self.language.end_ids)) + self.stream.end()
+        )
 
     def result(self) -> GeneratedText:
         return GeneratedText(self.stream.text, tuple(self.tokens), self.log_probability, self.finish)
 
 
 def write(
-    decoder: Decoder, beginnings: Sequence[Beginning], language: Language, settings: GenerationSettings
+    decoder: Decoder,
+    beginnings: Sequence[Beginning],
+    language: Language,
+    settings: GenerationSettings,
+    *,
+    in_pieces: bool = True,
 ) -> Iterator[tuple[int, str | GeneratedText]]:
     """Yield what becomes of each row: pieces of its text, whose concatenation is the text, and at its end the result.
 
-    With several beams no text is certain before its end: there is one piece.
+    With several beams no text is certain before its end: there is one piece. So it is where nobody asks for more, as
+    the text of each token by itself takes its time.
     """
     if settings.num_beams > 1:
         yield from write_with_beams(decoder, beginnings, language, settings)
         return
-    rows = [_Row(one, language, settings) for one in beginnings]
+    rows = [_Row(one, language, settings, in_pieces=in_pieces) for one in beginnings]
     active = list(range(len(rows)))
     logits = decoder.begin()
     while True:

@@ -29,7 +29,7 @@ def searched(seed: int, settings: GenerationSettings, **changes) -> BeamSearch:
     while not search.is_done:
         before = [beam.tokens for beam in search.running]
         scores = np.stack([next_scores(seed, tokens) for tokens in before])
-        parents = search.step(scores, scores)
+        parents = search.step(scores.copy(), scores)
         if not search.is_done:
             assert [beam.tokens[:-1] for beam in search.running] == [before[parent] for parent in parents]
     return search
@@ -87,7 +87,7 @@ def test_a_text_may_end_by_what_it_says():
 def test_what_goes_on_fills_the_places_of_what_ended():
     search = BeamSearch(GenerationSettings(num_beams=2), max_new_tokens=9, is_stopped=lambda tokens: tokens[-1] < 3)
     scores = np.log(np.tile([0.4, 0.3, 0.2, 0.1], (2, 1)))
-    assert search.step(scores, scores).tolist() == [0, 0]
+    assert search.step(scores.copy(), scores).tolist() == [0, 0]
     assert [beam.tokens for beam in search.running] == [(3,), (3,)]
     assert [beam.tokens for beam in search.whole] == [(0,), (1,)]
 
@@ -96,7 +96,7 @@ def test_what_is_begun_counts_for_the_length():
     scores = np.log(np.tile([0.2, 0.5, 0.3], (1, 1)))
     for begun in (0, 2):
         search = BeamSearch(GenerationSettings(num_beams=1), max_new_tokens=9, end_ids=(1,), begun=begun)
-        search.step(scores, scores)
+        search.step(scores.copy(), scores)
         assert search.whole[0].score == pytest.approx(np.log(0.5) / (1 + begun))
 
 

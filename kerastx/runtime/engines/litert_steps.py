@@ -48,6 +48,7 @@ class LitertSteps:
         reordered = signatures.get(REORDER, ({}, {}))[0]
         self._reorders = reordered.keys() == {ROWS, *self.shapes.cache_names}
         self._logits: tuple[int, Any] | None = None
+        self._inputs: dict[tuple[str, str], tuple[tuple[int, ...], Any]] = {}
         self._dims: dict[tuple[str, str], tuple[int, ...]] = {}
         self._lock = threading.Lock()
 
@@ -113,7 +114,7 @@ class LitertSteps:
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Cache, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Cache]:
         """Return logits and cache; the cache that was given is used up."""
-        given = {"token_ids": token_ids, "positions": positions}
+        given = {"token_ids": token_ids, "positions": positions, FIRST_SLOT: np.array(first_slot)}
         given = {name: values.astype(np.int32, copy=False) for name, values in given.items()}
         batch_size = len(token_ids)
         with self._lock:
@@ -122,8 +123,6 @@ class LitertSteps:
             if source:
                 self._fit(STEP, self._source_dims(*source[SOURCE_MASK].get_tensor_details()["shape"]))
             inputs = {**self._filled(STEP, given), **cache.buffers, **source}
-            inputs[FIRST_SLOT] = self._model.create_input_buffer_by_name(STEP, FIRST_SLOT)
-            inputs[FIRST_SLOT].write(np.array([first_slot], np.int32))
             outputs = {new(name): buffer for name, buffer in cache.spare.items()}
             self._model.run_by_name(STEP, inputs, {"logits": logits, **outputs})
             found = _read(logits, (batch_size, self.shapes.vocabulary_size), np.float32)
@@ -159,17 +158,19 @@ class LitertSteps:
         return {name: self.shapes.source_shape(name, batch_size, length) for name in self.shapes.source_names}
 
     def _filled(self, signature: str, given: dict[str, np.ndarray]) -> Buffers:
-        """Return buffers with what is given."""
+        """Return buffers with what is given; they are free again after the next run."""
         self._fit(signature, {name: values.shape for name, values in given.items()})
-        buffers = {name: self._model.create_input_buffer_by_name(signature, name) for name in given}
         for name, values in given.items():
-            buffers[name].write(values)
-        return buffers
+            place = signature, name
+            if place not in self._inputs or self._inputs[place][0] != values.shape:
+                self._inputs[place] = values.shape, self._model.create_input_buffer_by_name(signature, name)
+            self._inputs[place][1].write(values)
+        return {name: self._inputs[signature, name][1] for name in given}
 
     def _fit(self, signature: str, dims: dict[str, tuple[int, ...]]) -> None:
         """Give inputs of a signature their sizes."""
         for name, shape in dims.items():
-            if self._dims.get((signature, name)) != shape:
+            if shape and self._dims.get((signature, name)) != shape:
                 self._model.resize_input_tensor_by_name(signature, name, shape)
                 self._dims[signature, name] = shape
 

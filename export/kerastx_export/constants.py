@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from kerastx.errors import ExportError
+from kerastx_export.convert_onnx import graphs
 from kerastx_export.recipes import Recipe
 
 # Matrices above this are what a recipe is about; below it a format may keep 32 bits.
@@ -32,14 +33,15 @@ class Constant:
 
 
 def onnx_constants(model: onnx.ModelProto) -> list[Constant]:
-    """Return the initializers of an ONNX graph."""
+    """Return the initializers of an ONNX graph, those of its branches too."""
     return [
         Constant(
             entry.name,
             tuple(entry.dims),
             onnx.helper.tensor_dtype_to_np_dtype(entry.data_type).name,
         )
-        for entry in model.graph.initializer
+        for graph in graphs(model.graph)
+        for entry in graph.initializer
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +18,18 @@ from kerastx_export import convert_onnx, convert_tflite, environment, onnx_fusio
 from kerastx_export.builder import Graph
 from kerastx_export.constants import onnx_constants
 from kerastx_export.int8_tables import int8_tables
-from kerastx_export.recipes import RECIPES, Recipe
-from kerastx_export.step_graph import encode_specs, signatures_of, step_function, step_specs, write_step_model
+from kerastx_export.onnx_sources import with_encoder
+from kerastx_export.recipes import Recipe
+from kerastx_export.step_graph import (
+    Tensors,
+    encode_function,
+    encode_specs,
+    identities,
+    signatures_of,
+    step_function,
+    step_specs,
+    write_step_model,
+)
 from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.tied_tables import share_tied_tables
 
@@ -95,24 +106,25 @@ class OnnxStepBuilder:
     engine_format = "onnx"
 
     def __init__(self, checkpoint: Checkpoint, folder: Path):
-        if checkpoint.task == "seq2seq":
-            raise ExportError("a seq2seq model has no .onnx form yet; use --formats tflite")
         self.checkpoint = checkpoint
 
     @cached_property
-    def _fp32(self) -> onnx.ModelProto:
-        specs = step_specs(self.checkpoint, slots=False)
-        step = step_function(self.checkpoint)
+    def _fp32(self) -> list[onnx.ModelProto]:
+        """The step and, of an encoder-decoder, what it needs of a source."""
+        checkpoint = self.checkpoint
+        models = [self._converted(step_function(checkpoint), step_specs(checkpoint, slots=False))]
+        if checkpoint.task == "seq2seq":
+            models.append(self._converted(encode_function(checkpoint), encode_specs()))
+        return models
 
-        def serve(*inputs):
-            found = step(dict(zip(specs, inputs, strict=True)))
-            return {name: tf.identity(value) for name, value in found.items()}
-
-        function = tf.function(serve, input_signature=list(specs.values()))
-        model = convert_onnx.convert_function(function, list(specs.values()), name=self.checkpoint.task)
+    def _converted(self, function: Callable[[Tensors], Tensors], specs: dict[str, tf.TensorSpec]) -> onnx.ModelProto:
+        graph = tf.function(
+            lambda *inputs: identities(function(dict(zip(specs, inputs, strict=True)))),
+            input_signature=list(specs.values()),
+        )
+        model = convert_onnx.convert_function(graph, list(specs.values()), name=self.checkpoint.task)
         onnx_fusion.name_sizes(model)
         convert_onnx.renumber(model)
-        convert_onnx.check_model(model)
         return model
 
     def graph(self, recipe: Recipe) -> Graph:
@@ -122,10 +134,11 @@ class OnnxStepBuilder:
             "float16": quantize_onnx.store_float16,
             "int8": quantize_onnx.quantize_int8,
         }[recipe.weight_dtype]
-        model = store(self._fp32)
-        if recipe != RECIPES["fp32"]:
-            convert_onnx.check_standard(model)
-            convert_onnx.check_model(model)
+        model, *encoder = map(store, self._fp32)
+        if encoder:
+            model = with_encoder(model, *encoder)
+        convert_onnx.check_standard(model)
+        convert_onnx.check_model(model)
         return Graph(model.SerializeToString(), onnx_constants(model), convert_onnx.operators(model))
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:

@@ -109,10 +109,15 @@ def reordered(inputs: Tensors) -> Tensors:
 def traced(
     function: Callable[[Tensors], Tensors], specs: dict[str, tf.TensorSpec]
 ) -> tf.types.experimental.PolymorphicFunction:
-    """Return the graph of a function of named tensors; no output is an input itself, which converters refuse."""
-    graph = tf.function(lambda **inputs: {name: tf.identity(value) for name, value in function(inputs).items()})
+    """Return the graph of a function of named tensors."""
+    graph = tf.function(lambda **inputs: identities(function(inputs)))
     graph.get_concrete_function(**specs)
     return graph
+
+
+def identities(tensors: Tensors) -> Tensors:
+    """Return copies: no output is an input itself, which converters refuse."""
+    return {name: tf.identity(value) for name, value in tensors.items()}
 
 
 def write_step_model(checkpoint: Checkpoint, folder: str) -> None:

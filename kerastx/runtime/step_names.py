@@ -8,7 +8,8 @@ ROWS = "rows"  # int32 (R,), of a cache
 # The tokens of a step and their positions, int32 (B, T).
 STEP_TOKENS = ("token_ids", "positions")
 # Of what is computed once for a source.
-ENCODE_INPUTS = {"source_token_ids": "int32", "source_padding_mask": "bool"}
+SOURCE_IDS, SOURCE_MASK = "source_token_ids", "source_padding_mask"
+ENCODE_INPUTS = {SOURCE_IDS: "int32", SOURCE_MASK: "bool"}
 
 
 def cache_names(num_blocks: int) -> list[str]:

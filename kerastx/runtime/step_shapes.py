@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kerastx.errors import ArtifactError
 from kerastx.runtime.engines import TensorSpec
-from kerastx.runtime.step_names import ENCODE_INPUTS, STEP_TOKENS, cache_names, new, source_names
+from kerastx.runtime.step_names import ENCODE_INPUTS, SOURCE_MASK, STEP_TOKENS, cache_names, new, source_names
 
-FIRST_SLOT, SOURCE_MASK = "first_slot", "source_padding_mask"
+FIRST_SLOT = "first_slot"
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 from kerastx.runtime.engines.litert import StepGraph
 from kerastx.runtime.step_decoder import NO_TOKEN
-from kerastx.runtime.step_names import ENCODE, REORDER, ROWS, STEP, new
-from kerastx.runtime.step_shapes import FIRST_SLOT, SOURCE_MASK, step_shapes
+from kerastx.runtime.step_names import ENCODE, REORDER, ROWS, SOURCE_IDS, SOURCE_MASK, STEP, new
+from kerastx.runtime.step_shapes import FIRST_SLOT, step_shapes
 
 Buffers = dict[str, Any]
 
@@ -53,7 +53,7 @@ class LitertSteps:
         self._lock = threading.Lock()
 
     def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
-        given = {"source_token_ids": token_ids.astype(np.int32, copy=False), "source_padding_mask": padding_mask}
+        given = {SOURCE_IDS: token_ids.astype(np.int32, copy=False), SOURCE_MASK: padding_mask}
         with self._lock:
             source = self._source_buffers(*token_ids.shape)
             source[SOURCE_MASK].write(padding_mask)

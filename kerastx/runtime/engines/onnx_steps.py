@@ -8,7 +8,7 @@ import numpy as np
 
 from kerastx.runtime.engines.onnx import StepGraph
 from kerastx.runtime.step_decoder import NO_TOKEN
-from kerastx.runtime.step_names import new
+from kerastx.runtime.step_names import ENCODE_INPUTS, SOURCE_IDS, new
 from kerastx.runtime.step_shapes import step_shapes
 
 Cache = dict[str, np.ndarray]
@@ -26,12 +26,25 @@ class OnnxSteps:
 
     def __init__(self, content: bytes, *, threads: int = 1):
         graph = StepGraph(content, threads=threads)
-        self.shapes = step_shapes(graph.inputs, graph.outputs, {})
+        reads = SOURCE_IDS in graph.inputs
+        inputs = {name: spec for name, spec in graph.inputs.items() if name != SOURCE_IDS}
+        outputs = {name: spec for name, spec in graph.outputs.items() if not name.startswith(new("source_"))}
+        encode_inputs = {name: graph.inputs[name] for name in ENCODE_INPUTS if name in graph.inputs} if reads else {}
+        self.shapes = step_shapes(inputs, outputs, encode_inputs)
         self._session = graph.session
         self._outputs = ["logits", *map(new, self.shapes.cache_names)]
+        self._no_sources = {SOURCE_IDS: np.zeros((0, 0), np.int32)} if reads else {}
 
     def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
-        raise NotImplementedError
+        # The step that is in the same graph runs too, over one token.
+        batch_size, length = token_ids.shape
+        mask, *names = self.shapes.source_names
+        one = np.zeros((batch_size, 1), np.int32)
+        empty = {name: np.zeros(self.shapes.source_shape(name, batch_size, length), np.float32) for name in names}
+        inputs = {"token_ids": one, "positions": one, **self.empty_cache(batch_size, 0), **empty, mask: padding_mask}
+        given = {**inputs, SOURCE_IDS: token_ids.astype(np.int32, copy=False)}
+        found = self._session.run([new(name) for name in names], given)
+        return {mask: padding_mask, **dict(zip(names, found, strict=True))}
 
     def empty_cache(self, batch_size: int, slots: int) -> Cache:
         shapes = {name: self.shapes.cache_shape(name, batch_size, 0) for name in self.shapes.cache_names}
@@ -57,5 +70,5 @@ class OnnxSteps:
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Cache, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Cache]:
         tokens = {"token_ids": token_ids, "positions": positions.astype(np.int32, copy=False)}
-        logits, *values = self._session.run(self._outputs, {**tokens, **cache, **source})
+        logits, *values = self._session.run(self._outputs, {**tokens, **cache, **source, **self._no_sources})
         return logits, dict(zip(self.shapes.cache_names, values, strict=True))

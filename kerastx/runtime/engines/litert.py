@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -115,6 +116,18 @@ class StepGraph:
 _farewell = Farewell()
 
 
+def _environment() -> Any:
+    """Return the one environment of all models, which tells stderr of its beginning and its end."""
+    from ai_edge_litert.environment import Environment, EnvironmentOptions
+
+    if _farewell.kept is None:
+        import ai_edge_litert
+
+        runtime = os.path.dirname(os.path.abspath(ai_edge_litert.__file__))
+        _farewell.kept = Environment.create(options=EnvironmentOptions(runtime_path=runtime))
+    return _farewell.kept
+
+
 def _compiled(content: bytes, threads: int) -> Any:
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.cpu_options import CpuOptions
@@ -123,7 +136,7 @@ def _compiled(content: bytes, threads: int) -> Any:
 
     cpu = CpuOptions(num_threads=threads)
     options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
-    model = CompiledModel.from_buffer(content, options=options)
+    model = CompiledModel.from_buffer(content, options=options, environment=_environment())
     # The first buffer that is written to opens an environment, with announcements, which ends with the process.
     key, names = next(iter(model.get_signature_list().items()))
     buffer = model.create_input_buffer_by_name(key, names["inputs"][0])

@@ -29,7 +29,14 @@ def silent_stderr() -> Iterator[None]:
 
 
 class Farewell:
-    """Silences stderr when it is collected: kept in a module, it is when Python has ended and C++ says goodbye."""
+    """Silences stderr when it is collected at the end of Python: what it keeps, and C++ behind it, goes without a word.
+
+    Attributes:
+        kept: whatever is to live as long as the process.
+    """
+
+    def __init__(self) -> None:
+        self.kept: object = None
 
     def __del__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from kerastx.errors import ExportError
+from kerastx_export.onnx_tied_tables import fingerprint, matrices, turned_tables
 
 # As in TFLite: below this, scales would cost more than they save.
 MIN_ELEMENTS = 1024
@@ -24,14 +26,20 @@ _GELU_LEVELS = 255 - _GELU_ZERO
 _GELU_FLOOR = _GELU_DEPTH * _GELU_LEVELS / _GELU_ZERO
 
 
-def quantize_int8(model: onnx.ModelProto) -> onnx.ModelProto:
+def quantize_int8(model: onnx.ModelProto, *, products: Iterable[np.ndarray] = ()) -> onnx.ModelProto:
     """Return `model` with every large matrix in int8: products scaled per column, tables per row.
+
+    A table that is, turned, what a product takes, is looked up in by columns of that one.
 
     The activations of a product are scaled row by row at run time, so that neither an outlier in one token nor
     the other texts of a batch cost a token its precision; `DynamicQuantizeLinear` takes one scale for all, which
     here moves the logits twice as far and makes an answer depend on its neighbours.
+
+    Args:
+        model: of float32.
+        products: float32 (K, C), what products elsewhere in the same file take.
     """
-    quantizer = _Quantizer(model)
+    quantizer = _Quantizer(model, products)
     for node in list(model.graph.node):
         weight = quantizer.matrix(node.input[1]) if node.op_type == "MatMul" else None
         table = quantizer.matrix(node.input[0]) if node.op_type == "Gather" else None
@@ -76,8 +84,11 @@ class _Rows(NamedTuple):
 
 
 class _Quantizer:
-    def __init__(self, model: onnx.ModelProto):
+    def __init__(self, model: onnx.ModelProto, products: Iterable[np.ndarray]):
         self.model = model
+        self.columns = {table: name for name, table in turned_tables(model).items()}
+        elsewhere = {fingerprint(product.T) for product in products}
+        self.columns |= {name: name for name, values in matrices(model).items() if fingerprint(values) in elsewhere}
         self.arrays = {entry.name: numpy_helper.to_array(entry) for entry in model.graph.initializer}
         self.producers = {output: node.op_type for node in model.graph.node for output in node.output}
         self.nodes: list[onnx.NodeProto] = []
@@ -102,8 +113,7 @@ class _Quantizer:
     def product(self, node: onnx.NodeProto, weight: np.ndarray) -> None:
         """x·W = scale · peak · ((x/peak in 8 bits) · (W/scale in 8 bits)), peak of each row, scale of each column."""
         source, name, result = node.input[0], node.name, node.output[0]
-        scale = _product_scale(weight)
-        weight_name = self.constant(f"{node.input[1]}/columns/int8", np.rint(weight / scale).astype(np.int8))
+        weight_name, scale = self.in_columns(node.input[1], weight)
         weight_zero = self.constant("quantized/weight_zero", np.int8(0))
         rows = self.rows(source, name)
         column_scale = self.constant(f"{name}/columns/scale", (scale[0] / rows.levels).astype(np.float32))
@@ -112,6 +122,11 @@ class _Quantizer:
         total = self.add("Cast", [total], f"{name}/float", to=TensorProto.FLOAT)
         total = self.add("Mul", [total, scales], f"{name}/columns")
         self.add("Mul", [total, rows.peak], result)
+
+    def in_columns(self, name: str, weight: np.ndarray) -> tuple[str, np.ndarray]:
+        """Return the name of a matrix in 8 bits and the step of each column, float32 (1, C)."""
+        scale = _product_scale(weight)
+        return self.constant(f"{name}/columns/int8", np.rint(weight / scale).astype(np.int8)), scale
 
     def rows(self, source: str, name: str) -> _Rows:
         """Return each row of `source` in 8 bits; several products of one source share them."""
@@ -158,12 +173,17 @@ class _Quantizer:
 
     def lookup(self, node: onnx.NodeProto, table: np.ndarray) -> None:
         """E[i] = scale[i] · (E/scale in 8 bits)[i]."""
-        ids, name, result = node.input[1], node.name, node.output[0]
-        scale = _scale(table, axis=1)
-        values = np.rint(table / scale).astype(np.int8)
-        table_name = self.constant(f"{node.input[0]}/rows/int8", values)
-        scale_name = self.constant(f"{node.input[0]}/rows/scale", scale.astype(np.float32))
-        row = self.add("Gather", [table_name, ids], f"{name}/int8", axis=0)
+        table_name, ids, name, result = node.input[0], node.input[1], node.name, node.output[0]
+        if table_name in self.columns:
+            columns, scale = self.in_columns(self.columns[table_name], table.T)
+            scale = scale.T
+            column = self.add("Gather", [columns, ids], f"{name}/columns", axis=1)
+            row = self.add("Transpose", [column], f"{name}/int8", perm=[1, 2, 0])
+        else:
+            scale = _scale(table, axis=1)
+            rows = self.constant(f"{table_name}/rows/int8", np.rint(table / scale).astype(np.int8))
+            row = self.add("Gather", [rows, ids], f"{name}/int8", axis=0)
+        scale_name = self.constant(f"{table_name}/rows/scale", scale.astype(np.float32))
         row = self.add("Cast", [row], f"{name}/float", to=TensorProto.FLOAT)
         row_scale = self.add("Gather", [scale_name, ids], f"{name}/scale", axis=0)
         self.add("Mul", [row, row_scale], result)

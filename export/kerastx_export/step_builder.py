@@ -14,11 +14,13 @@ import tensorflow as tf
 from kerastx.artifact import Manifest, seal
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
-from kerastx_export import convert_onnx, convert_tflite, environment, onnx_fusion, quantize_onnx
+from kerastx_export import convert_onnx, convert_tflite, environment, onnx_fusion
 from kerastx_export.builder import Graph
 from kerastx_export.constants import onnx_constants
 from kerastx_export.int8_tables import int8_tables
 from kerastx_export.onnx_sources import with_encoder
+from kerastx_export.onnx_tied_tables import matrices, multiply_with_rows, turned_tables
+from kerastx_export.quantize_onnx import quantize_int8, store_float16
 from kerastx_export.recipes import Recipe
 from kerastx_export.step_graph import (
     Tensors,
@@ -129,17 +131,21 @@ class OnnxStepBuilder:
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
-        store = {
-            "float32": lambda model: model,
-            "float16": quantize_onnx.store_float16,
-            "int8": quantize_onnx.quantize_int8,
-        }[recipe.weight_dtype]
-        model, *encoder = map(store, self._fp32)
+        model, *encoder = self._stored(recipe)
         if encoder:
             model = with_encoder(model, *encoder)
         convert_onnx.check_standard(model)
         convert_onnx.check_model(model)
         return Graph(model.SerializeToString(), onnx_constants(model), convert_onnx.operators(model))
+
+    def _stored(self, recipe: Recipe) -> list[onnx.ModelProto]:
+        """Return the graphs with their weights stored as `recipe` says, a table that is multiplied with too once."""
+        step, *encoder = self._fp32
+        if recipe.weight_dtype == "int8":
+            products = [matrices(step)[name] for name in turned_tables(step)]
+            return [quantize_int8(step), *(quantize_int8(model, products=products) for model in encoder)]
+        models = [multiply_with_rows(step), *encoder]
+        return [store_float16(model) for model in models] if recipe.weight_dtype == "float16" else models
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""

@@ -11,7 +11,9 @@ import pytest
 import writing_checkpoints
 
 import kerastx
+from kerastx.checkpoint.store import save_checkpoint
 from kerastx.checkpoint.text_scores import next_words, score
+from kerastx.cli.app import main
 from kerastx.runtime import Writer
 from kerastx_export.export import export_checkpoint
 
@@ -29,6 +31,19 @@ main(sys.argv[1:])
 
 def checkpoint_of(name: str):
     return writing_checkpoints.seq2seq("t5") if name == "t5" else writing_checkpoints.language_model(name)
+
+
+@pytest.fixture
+def kerastx_command(capsys):
+    """Run a command line in this process; return exit code, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +131,93 @@ def test_wrong_questions_to_a_file(folder):
         translator.scorer.score(["a"])
     with pytest.raises(ValueError, match="targets must be as many as texts, got 2 and 1"):
         translator.scorer.score(["a"], ["b", "c"])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Held text, and pairs as a table and as two files of lines."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "held.txt").write_text("the cat sat\n\n" + "a dog ran over the hill " * 9 + "\nrain fell")
+    rows = [("the cat", "a dog ran"), ("who ate the cake?", "rain fell"), ("rain", "the grey town")]
+    (folder / "pairs.tsv").write_text("source\ttarget\n" + "".join(f"{one}\t{other}\n" for one, other in rows))
+    for side, name in enumerate(("sources", "targets")):
+        (folder / f"{name}.txt").write_text("".join(row[side] + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize(("name", "kind"), FILES)
+def test_a_file_is_evaluated_as_its_checkpoint_without_tensorflow(folder, data, tmp_path, capsys, name, kind):
+    source = save_checkpoint(tmp_path / "checkpoint", checkpoint_of(name))
+    options = ["--data", data / "held.txt"]
+    if name == "t5":
+        options = ["--data", data / "sources.txt", "--data-target", data / "targets.txt", "--max-new-tokens", 5]
+    with pytest.raises(SystemExit):
+        main([str(word) for word in ("evaluate", source, *options, "--json")])
+    expected = json.loads(capsys.readouterr().out)
+    code, out, err = without_tensorflow("evaluate", path_of(folder, name, kind), *options, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found.pop("task") == expected.pop("task") == checkpoint_of(name).task
+    assert found == pytest.approx(expected, rel=1e-4)
+    names = {"rows", "perplexity", "tokens"}
+    if name == "t5":
+        assert expected.keys() == {*names, "bleu", "chrf", "rouge1", "rouge2", "rougeL"}
+        assert expected["rows"] == 3
+    else:
+        assert expected.keys() == {*names, "bits_per_byte"}
+        assert expected["rows"] == 4  # a text, and one of 56 tokens in windows of 24
+        assert expected["tokens"] == 59
+
+
+def test_a_limit_and_a_table(folder, data, kerastx_command):
+    code, out, _ = kerastx_command(
+        "evaluate", path_of(folder, "gpt2", "onnx"), "--data", data / "held.txt", "--limit", 2
+    )
+    assert code == 0
+    assert [line.split() for line in out.splitlines()[:2]] == [["task", "language_model"], ["rows", "2"]]
+    translator = path_of(folder, "t5", "tflite")
+    options = ("--data", data / "pairs.tsv", "--limit", 2, "--beams", 2, "--max-new-tokens", 4, "--json")
+    code, out, _ = kerastx_command("evaluate", translator, *options)
+    assert (code, json.loads(out)["rows"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("gpt2", ["--data", "none.txt"], "none.txt: there is no such file or folder"),
+        ("gpt2", ["--data", "empty.txt"], "empty.txt: expected text, found none"),
+        ("gpt2", ["--data", "held.txt", "--text-column", "a"], "a text file has no columns: leave --text-column out"),
+        ("gpt2", ["--data", "held.txt", "--beams", 2], "leave --beams and --max-new-tokens out"),
+        ("gpt2", ["--data", "held.txt", "--data-target", "held.txt"], "has no use for a second file of lines"),
+        ("gpt2", ["--data", "held.txt", "--label-column", "a"], "language_model has no use for --label-column"),
+        ("t5", ["--data", "none.tsv"], "none.tsv: there is no such file"),
+        ("t5", ["--data", "empty.tsv"], "empty.tsv"),
+        ("t5", ["--data", "pairs.tsv", "--source-column", "a"], "expected a column a for --source-column"),
+        ("t5", ["--data", "sources.txt", "--data-target", "short.txt"], "expected files of as many lines, got 3 in"),
+        ("t5", ["--data", "pairs.tsv", "--documents", "file"], "seq2seq has no use for --documents"),
+        ("t5", ["--data", "pairs.tsv", "--text-column", "a"], "seq2seq has no use for --text-column"),
+    ],
+)
+def test_bad_data_is_one_line(folder, data, kerastx_command, monkeypatch, name, options, message):
+    monkeypatch.chdir(data)
+    for empty in ("empty.txt", "empty.tsv"):
+        (data / empty).write_text("")
+    (data / "short.txt").write_text("a dog ran\n")
+    code, out, err = kerastx_command("evaluate", path_of(folder, name, "tflite"), *options)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: ")
+    assert message in err
+
+
+def test_what_answers_has_no_use_for_options_of_writers(exported, kerastx_command, data):
+    file = exported("post-norm", "fp32")[1] / "classification-fp32.onnx"
+    code, _, err = kerastx_command("evaluate", file, "--data", data / "pairs.tsv", "--beams", 2)
+    assert (code, err) == (1, "error: --beams is of models that write, and this one is for classification\n")
+    code, _, err = kerastx_command("evaluate", file, "--data", data / "pairs.tsv", "--source-column", "source")
+    assert (code, err) == (
+        1,
+        "error: a model of the task classification has no use for --source-column: leave it out\n",
+    )
+    code, _, err = kerastx_command("score", file, "the cat")
+    assert code == 1
+    assert "is a classification file, which gives texts no probability" in err

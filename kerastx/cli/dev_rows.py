@@ -78,6 +78,22 @@ def read_held_rows(path: Path, task: str, **where: Any) -> HeldText | TextPairs:
     return read_text_pairs(path, where.get("target"), **columns)
 
 
+def read_rows_of(
+    path: Path | None, model: Model, **where: Any
+) -> LabelledData | TaggedData | QuestionData | HeldText | TextPairs | None:
+    """Return what any model is measured on, see `read_dev_rows` and `read_held_rows`; None without a path."""
+    from kerastx.errors import DataError
+    from kerastx.runtime.writer import WRITING_TASKS
+
+    if path is None:
+        if where.get("target") is not None:
+            raise DataError("--dev-target belongs to --dev")
+        return None
+    if model.task in WRITING_TASKS:
+        return read_held_rows(path, model.task, **where)
+    return read_dev_rows(path, model, **where)
+
+
 def _refuse(task: str, where: dict[str, Any], options: dict[str, str]) -> None:
     from kerastx.errors import DataError
 

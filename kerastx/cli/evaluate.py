@@ -90,7 +90,8 @@ def evaluate(
         options = {"num_beams": beams, "length_penalty": length_penalty, "max_new_tokens": max_new_tokens}
         result = evaluate_writer(model, data, where, limit=limit, options=options)
     else:
-        _refuse_writing(model.task, limit=limit, beams=beams != 1, max_new_tokens=max_new_tokens)
+        asked = {"beams": beams != 1, "length_penalty": length_penalty != 1, "max_new_tokens": max_new_tokens}
+        _refuse_writing(model.task, limit=limit, **asked)
         result = _evaluate(model, data, where)
     if json:
         print(json_module.dumps(result))

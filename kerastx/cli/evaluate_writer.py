@@ -32,7 +32,9 @@ def evaluate_writer(
     """
     settings = GenerationSettings(**options)
     if model.task == "language_model" and settings != GenerationSettings():
-        raise DataError("a language model is scored on text that is there: leave --beams and --max-new-tokens out")
+        raise DataError(
+            "a language model is scored on text that is there: leave --beams, --length-penalty and --max-new-tokens out"
+        )
     held = read_held_rows(data, model.task, **where)
     with progress() as report:
         if isinstance(held, HeldText):

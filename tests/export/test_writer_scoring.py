@@ -187,7 +187,7 @@ def test_a_limit_and_a_table(folder, data, kerastx_command):
         ("gpt2", ["--data", "none.txt"], "none.txt: there is no such file or folder"),
         ("gpt2", ["--data", "empty.txt"], "empty.txt: expected text, found none"),
         ("gpt2", ["--data", "held.txt", "--text-column", "a"], "a text file has no columns: leave --text-column out"),
-        ("gpt2", ["--data", "held.txt", "--beams", 2], "leave --beams and --max-new-tokens out"),
+        ("gpt2", ["--data", "held.txt", "--beams", 2], "leave --beams, --length-penalty and --max-new-tokens out"),
         ("gpt2", ["--data", "held.txt", "--data-target", "held.txt"], "has no use for a second file of lines"),
         ("gpt2", ["--data", "held.txt", "--label-column", "a"], "language_model has no use for --label-column"),
         ("t5", ["--data", "none.tsv"], "none.tsv: there is no such file"),

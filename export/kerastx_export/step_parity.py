@@ -20,7 +20,7 @@ from kerastx.runtime.file_steps import FileSteps
 from kerastx.runtime.sampling import log_softmax
 from kerastx.runtime.step_decoder import NO_TOKEN, Steps
 from kerastx.runtime.text_probabilities import scored_places
-from kerastx.runtime.text_scores import Scorer
+from kerastx.runtime.text_scores import Scorer, step_scorer
 from kerastx_export.greedy_parity import GreedyParity
 from kerastx_export.probe_texts import probe_texts
 from kerastx_export.recipes import Recipe
@@ -103,7 +103,7 @@ def compare(checkpoint: Checkpoint, steps: FileSteps) -> StepParity:
 
 
 def compare_rows(checkpoint: Checkpoint, scorer: Scorer, rows: HeldRows, progress: Callable[[int], None]) -> StepParity:
-    """Compare a file with Keras on the scored tokens of rows, which Keras reads at once.
+    """Compare a file with Keras on the scored tokens of rows, which Keras reads at once where memory allows.
 
     Args:
         checkpoint: that the file was made from.
@@ -112,10 +112,12 @@ def compare_rows(checkpoint: Checkpoint, scorer: Scorer, rows: HeldRows, progres
         progress: called with the number of rows that are done.
     """
     tally, done = _Tally(), 0
+    at_once, in_steps = scorer_of(checkpoint), step_scorer(vocabularies_of(checkpoint), steps_of(checkpoint))
     for numbers in scorer.parts(rows.rows):
         part = [rows.rows[number] for number in numbers]
         batch = scorer.batch(part)
-        both = (scorer_of(checkpoint).read(batch), scorer.read(batch))
+        keras_scorer = at_once if batch.token_ids.size <= at_once.places_at_once else in_steps
+        both = (keras_scorer.read(batch), scorer.read(batch))
         for (scored, wanted), keras, file in zip(scored_places(part), *both, strict=True):
             if len(scored):
                 tally.add(keras[scored], file[scored], wanted)

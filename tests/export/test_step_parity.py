@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import writing_checkpoints
 
-from kerastx.checkpoint.generating import steps_of
+from kerastx.analysis.held_rows import text_rows
+from kerastx.analysis.writer_scores import held_scores
+from kerastx.checkpoint.generating import steps_of, vocabularies_of
+from kerastx.data.held_text import HeldText
 from kerastx.errors import ExportError
+from kerastx.runtime.text_scores import step_scorer
 from kerastx_export.greedy_parity import GreedyParity, GreedyTexts
 from kerastx_export.probe_texts import probe_texts
 from kerastx_export.recipes import RECIPES
-from kerastx_export.step_parity import StepParity, check, check_greedy, compare
+from kerastx_export.step_parity import StepParity, check, check_greedy, compare, compare_rows
 
 FP32, FP16, INT8 = RECIPES["fp32"], RECIPES["fp16"], RECIPES["dynamic_wi8_afp32"]
 GOOD = StepParity(
@@ -58,6 +62,21 @@ def test_good_files_pass(name):
     assert (same.mean_cosine, same.perplexity) == (pytest.approx(1), pytest.approx(same.keras_perplexity))
     check(FP32, same)
     check(INT8, compare(checkpoint, ChangedSteps(checkpoint, noise=0.03)))
+
+
+@pytest.mark.parametrize("logits_at_once", [1, 2**25], ids=["in steps", "at once"])
+def test_rows_are_compared_however_keras_reads_them(monkeypatch, logits_at_once):
+    checkpoint = checkpoint_of("gpt2")
+    vocabularies, done = vocabularies_of(checkpoint), []
+    rows = text_rows(vocabularies, HeldText([["the cat sat on the mat " * 8], ["rain fell"]]))
+    scorer = step_scorer(vocabularies, ChangedSteps(checkpoint))
+    monkeypatch.setattr("kerastx.checkpoint.text_scores.LOGITS_AT_ONCE", logits_at_once)
+    found = compare_rows(checkpoint, scorer, rows, done.append)
+    expected = held_scores(scorer, rows, lambda phase, done, total: None)
+    assert (found.tokens, done[-1]) == (expected["tokens"], len(rows.rows))
+    assert found.perplexity == pytest.approx(expected["perplexity"], rel=1e-6)
+    assert found.keras_perplexity == pytest.approx(expected["perplexity"], rel=1e-5)
+    assert (found.same_best, found.max_difference < 1e-4) == (1.0, True)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "transformer"])

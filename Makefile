@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 CHECKPOINT ?=
 DEV ?=
+DEV_TARGET ?=
 RECIPE ?=
 OUTPUT ?= build/export
 TESTS ?=
@@ -86,9 +87,9 @@ $(PARITY_READY): pyproject.toml
 test-parity: $(PARITY_READY) ## models to and from transformers itself, in an environment of its own
 	USE_TF=0 $(PARITY)/bin/python -m pytest tests/parity tests/checkpoint/test_huggingface.py
 
-export: $(READY) ## .tflite and .onnx into build/export; of CHECKPOINT=DIR [RECIPE= DEV=] or the default one
+export: $(READY) ## .tflite and .onnx into build/export; of CHECKPOINT=DIR [RECIPE= DEV= DEV_TARGET=] or the default one
 ifneq ($(CHECKPOINT),)
-	$(BIN)/kerastx export $(CHECKPOINT) --output $(OUTPUT) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DEV),--dev $(DEV)) --force
+	$(BIN)/kerastx export $(CHECKPOINT) --output $(OUTPUT) $(if $(RECIPE),--recipe $(RECIPE)) $(if $(DEV),--dev $(DEV)) $(if $(DEV_TARGET),--dev-target $(DEV_TARGET)) --force
 else
 	$(if $(RECIPE),$(error RECIPE=$(RECIPE) needs CHECKPOINT=DIR))
 	$(BIN)/kerastx demo --output build/demo --export $(OUTPUT) --force

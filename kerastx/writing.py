@@ -4,6 +4,7 @@ on from a beginning   LanguageModelConfig, LanguageModel, next_token_dataset (of
 for another text      Seq2SeqConfig, Seq2Seq, read_text_pairs, TextPairs, TextPairBatches
 compile               generation_losses, generation_metrics
 scores                corpus_bleu, corpus_chrf, rouge, run_tests (of programs)
+exported with dev=    read_held_text, HeldText, of a language model; of the others read_text_pairs
 on every disk         write_python_summaries, write_python_programs
 what is written       `Checkpoint.generate` and `Checkpoint.stream`, with GenerationSettings
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kerastx.analysis.running_tests import run_tests
     from kerastx.data.documented_python import write_programs as write_python_programs
     from kerastx.data.documented_python import write_summaries as write_python_summaries
+    from kerastx.data.held_text import HeldText, read_held_text
     from kerastx.data.running_text import next_token_dataset
     from kerastx.data.text_pair_batches import TextPairBatches
     from kerastx.data.text_pairs import TextPairs, read_text_pairs
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 # Name -> "module:attribute".
 _HOMES = {
     "GenerationSettings": "kerastx.runtime.generation_settings:GenerationSettings",
+    "HeldText": "kerastx.data.held_text:HeldText",
     "LanguageModel": "kerastx.models.language_model:LanguageModel",
     "LanguageModelConfig": "kerastx.models.decoder_config:LanguageModelConfig",
     "Seq2Seq": "kerastx.models.seq2seq:Seq2Seq",
@@ -44,6 +47,7 @@ _HOMES = {
     "generation_losses": "kerastx.training.losses:generation_losses",
     "generation_metrics": "kerastx.training.metrics:generation_metrics",
     "next_token_dataset": "kerastx.data.running_text:next_token_dataset",
+    "read_held_text": "kerastx.data.held_text:read_held_text",
     "read_text_pairs": "kerastx.data.text_pairs:read_text_pairs",
     "rouge": "kerastx.analysis.rouge:rouge",
     "run_tests": "kerastx.analysis.running_tests:run_tests",
@@ -53,6 +57,7 @@ _HOMES = {
 
 __all__ = [
     "GenerationSettings",
+    "HeldText",
     "LanguageModel",
     "LanguageModelConfig",
     "Seq2Seq",
@@ -64,6 +69,7 @@ __all__ = [
     "generation_losses",
     "generation_metrics",
     "next_token_dataset",
+    "read_held_text",
     "read_text_pairs",
     "rouge",
     "run_tests",

@@ -26,6 +26,7 @@ from kerastx_export.text_cost import measure_text_cost
 from kerastx_export.text_input import TextInput, text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
+from kerastx_export.writer_comparison import HeldData, held_data, labelled_data
 from kerastx_export.writer_report import WriterReport
 
 REPORT_FILES = ("report.json", "report.md")
@@ -40,7 +41,7 @@ def export_checkpoint(
     *,
     formats: Sequence[str] = ("tflite", "onnx"),
     recipe: str = "dynamic_wi8_afp32",
-    dev: DevRows | None = None,
+    dev: DevRows | HeldData | None = None,
     inputs: str | None = None,
     text_bytes: int | None = None,
     force: bool = False,
@@ -51,11 +52,12 @@ def export_checkpoint(
     Args:
         checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding,
             tagging or span; or one that writes, a language_model or seq2seq, whose files generate with a key/value
-            cache and take neither `dev` nor texts in the graph.
+            cache and take no texts in the graph.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
-        dev: labelled rows to compare and score on; texts of our own otherwise, without a score.
+        dev: labelled rows to compare and score on, for a language_model held text, for a seq2seq pairs; texts of our
+            own otherwise, without a score.
         inputs: "ids", "text" or "both"; by default "both", and "ids" where the tokenizer has no form of tensor
             operations. With texts as an input the tokenizer is part of the graph. A .tflite has the signatures `ids`,
             `tokenize` (the ids, and the bytes of each token) and `text` (what the task answers); an .onnx has the input
@@ -77,13 +79,13 @@ def export_checkpoint(
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
     if checkpoint.task in WRITING_TASKS:
-        refuse_other_options(dev=dev, input=inputs, **{"text-bytes": text_bytes})
-        place = Path(output).resolve()
+        refuse_other_options(input=inputs, **{"text-bytes": text_bytes})
+        place, held = Path(output).resolve(), held_data(dev)
         return export_writer(
-            checkpoint, place, formats=formats, recipe=stored_as, force=force, progress=report_progress
+            checkpoint, place, formats=formats, recipe=stored_as, dev=held, force=force, progress=report_progress
         )
     text, no_text = _text_input(checkpoint, inputs, text_bytes)
-    comparison = Comparison(checkpoint, dev)
+    comparison = Comparison(checkpoint, labelled_data(dev))
     output = Path(output).resolve()
     names = [f"{checkpoint.task}-{recipe}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:

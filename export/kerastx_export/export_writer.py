@@ -17,6 +17,7 @@ from kerastx_export.latency import median_ms
 from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.step_builder import STEP_BUILDERS, OnnxStepBuilder, TfliteStepBuilder
 from kerastx_export.workspace import workspace
+from kerastx_export.writer_comparison import HeldData, WriterComparison
 from kerastx_export.writer_report import WriterFile, WriterReport
 
 REPORT_FILES = ("report.json", "report.md")
@@ -25,20 +26,29 @@ Progress = Callable[[str, int, int], None]
 
 
 def export_writer(
-    checkpoint: Checkpoint, output: Path, *, formats: Sequence[str], recipe: Recipe, force: bool, progress: Progress
+    checkpoint: Checkpoint,
+    output: Path,
+    *,
+    formats: Sequence[str],
+    recipe: Recipe,
+    dev: HeldData | None,
+    force: bool,
+    progress: Progress,
 ) -> WriterReport:
     """Write a language model or an encoder-decoder as files that generate; see `kerastx_export.export`."""
     started = time.monotonic()
+    comparison = WriterComparison(checkpoint, dev)
     names = [f"{checkpoint.task}-{recipe.name}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = [
-            _export(STEP_BUILDERS[kind](checkpoint, folder), recipe, folder / name, progress)
+            _export(STEP_BUILDERS[kind](checkpoint, folder), recipe, folder / name, comparison, progress)
             for kind, name in zip(formats, names, strict=True)
         ]
         report = WriterReport(
             task=checkpoint.task,
             parameters=checkpoint.model.count_params(),
             recipe=recipe,
+            compared_on=comparison.source,
             files=files,
             versions=environment.versions(),
             hardware=environment.hardware(),
@@ -50,7 +60,13 @@ def export_writer(
     return report
 
 
-def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: Path, progress: Progress) -> WriterFile:
+def _export(
+    builder: TfliteStepBuilder | OnnxStepBuilder,
+    recipe: Recipe,
+    path: Path,
+    comparison: WriterComparison,
+    progress: Progress,
+) -> WriterFile:
     def done(steps: int) -> None:
         progress(f"export {builder.engine_format}", steps, 3)
 
@@ -64,8 +80,9 @@ def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: 
     done(2)
     writer = load(path)
     assert isinstance(writer, Writer)
-    parity = step_parity.compare(builder.checkpoint, writer.steps)
-    step_parity.check(recipe, parity)
+    parity = comparison.measure(
+        writer, recipe, lambda phase, rows, total: progress(f"{builder.engine_format}: {phase}", rows, total)
+    )
     prompt_ms, token_ms = _times(writer)
     done(3)
     return WriterFile(
@@ -73,7 +90,9 @@ def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: 
         engine_format=builder.engine_format,
         size_bytes=path.stat().st_size,
         sha256=writer.manifest.sha256,
-        parity=parity,
+        parity=parity.steps,
+        greedy=parity.greedy,
+        held=parity.held,
         prompt_ms=prompt_ms,
         token_ms=token_ms,
         operators=graph.operators,
@@ -113,4 +132,4 @@ def refuse_other_options(**options: object) -> None:
     """Raise ExportError for what files that write have no use for."""
     for name, value in options.items():
         if value not in (None, "ids"):
-            raise ExportError(f"--{name} is for files that answer; a file that writes takes ids, and has no score yet")
+            raise ExportError(f"--{name} is for files that answer; a file that writes takes ids")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kerastx.artifact import Manifest
+from kerastx.errors import ExportError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -45,3 +48,12 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise ValueError(f"recipe must be one of {', '.join(RECIPES)}, got {name!r}.")
     return RECIPES[name]
+
+
+def recipe_of(manifest: Manifest) -> Recipe:
+    """Return the recipe that a file was made with; ExportError for one that this version does not know."""
+    if manifest.recipe not in RECIPES:
+        raise ExportError(
+            f"the file was made with the recipe {manifest.recipe!r}; this version knows {', '.join(RECIPES)}"
+        )
+    return RECIPES[manifest.recipe]

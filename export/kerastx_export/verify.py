@@ -10,13 +10,17 @@ from kerastx.artifact import Manifest
 from kerastx.checkpoint.store import Checkpoint
 from kerastx.errors import ExportError
 from kerastx.models.config import EncoderConfig
-from kerastx.runtime.session import Session, load
+from kerastx.runtime.files import load
+from kerastx.runtime.session import Session
+from kerastx.runtime.writer import Writer
 from kerastx_export import gate, parity
 from kerastx_export.comparison import Comparison, DevRows
 from kerastx_export.parity import Parity
-from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.recipes import Recipe, recipe_of
 from kerastx_export.report import parity_lines
 from kerastx_export.trace import exportable
+from kerastx_export.verify_writer import WriterVerifyResult, verify_writer
+from kerastx_export.writer_comparison import HeldData, Progress, held_data, labelled_data
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,17 @@ def verify(
     path: str | os.PathLike[str],
     checkpoint: Checkpoint | str | os.PathLike[str],
     *,
-    dev: DevRows | None = None,
-) -> VerifyResult:
+    dev: DevRows | HeldData | None = None,
+    progress: Progress | None = None,
+) -> VerifyResult | WriterVerifyResult:
     """Compare an exported file with a checkpoint, as the export did.
 
     Args:
         path: a .tflite or .onnx file.
         checkpoint: what it was made from, or its folder.
-        dev: labelled rows to compare and score on; texts of our own otherwise.
+        dev: labelled rows to compare and score on, of a file that writes held text or pairs; texts of our own
+            otherwise.
+        progress: called with (phase, rows done, rows in all) of a file that writes.
 
     Raises:
         ArtifactError: the file is missing, not ours, truncated or altered.
@@ -66,19 +73,15 @@ def verify(
     """
     session = load(path)
     checkpoint = exportable(checkpoint)
-    recipe = _recipe(session)
+    if isinstance(session, Writer):
+        report = progress or (lambda phase, done, total: None)
+        return verify_writer(Path(path), session, checkpoint, dev=held_data(dev), progress=report)
+    recipe = recipe_of(session.manifest)
     _check_origin(session, checkpoint)
-    comparison = Comparison(checkpoint, dev)
+    comparison = Comparison(checkpoint, labelled_data(dev))
     found = parity.measure(session, comparison)
     gate.check_parity(recipe, found)
     return VerifyResult(Path(path), recipe, session.manifest.sha256, comparison.source, found)
-
-
-def _recipe(session: Session) -> Recipe:
-    name = session.manifest.recipe
-    if name not in RECIPES:
-        raise ExportError(f"the file was made with the recipe {name!r}; this version knows {', '.join(RECIPES)}")
-    return RECIPES[name]
 
 
 def _check_origin(session: Session, checkpoint: Checkpoint) -> None:

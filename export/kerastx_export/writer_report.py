@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kerastx_export.greedy_parity import GreedyParity
 from kerastx_export.recipes import Recipe
 from kerastx_export.step_parity import StepParity
+from kerastx_export.writer_comparison import HeldScores, WriterParity
 
 _ENGINES = {"tflite": "LiteRT", "onnx": "onnxruntime"}
 
@@ -22,7 +24,9 @@ class WriterFile:
         engine_format: "tflite" or "onnx".
         size_bytes: of the whole file, tokenizer and manifest included.
         sha256: as it stands in the file.
-        parity: the comparison with Keras.
+        parity: the comparison with Keras, on texts of our own.
+        greedy: what it writes beside what Keras writes.
+        held: the scores of both on the rows that were given; None = there were none.
         prompt_ms, token_ms: median CPU milliseconds of a prompt of 32 tokens and of each token behind it, one thread.
         operators: operator -> how many.
     """
@@ -32,6 +36,8 @@ class WriterFile:
     size_bytes: int
     sha256: str
     parity: StepParity
+    greedy: GreedyParity
+    held: HeldScores | None
     prompt_ms: float
     token_ms: float
     operators: dict[str, int]
@@ -44,6 +50,7 @@ class WriterReport:
     task: str
     parameters: int
     recipe: Recipe
+    compared_on: str
     files: list[WriterFile]
     versions: dict[str, str]
     hardware: str
@@ -56,6 +63,7 @@ class WriterReport:
             "task": self.task,
             "parameters": self.parameters,
             "recipe": {"name": self.recipe.name, "note": self.recipe.note},
+            "compared_on": self.compared_on,
             "files": [asdict(file) for file in self.files],
             "versions": self.versions,
             "hardware": self.hardware,
@@ -67,8 +75,8 @@ class WriterReport:
         """Return the content of report.md."""
         rows = [
             "| file | runtime | MB | tokens compared | log-probabilities from Keras | cosine | same best token | "
-            "perplexity (Keras) | ms, prompt of 32 | ms, a token |",
-            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+            "perplexity (Keras) | written as Keras | ms, prompt of 32 | ms, a token |",
+            "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
             *(f"| {' | '.join(_cells(file))} |" for file in self.files),
         ]
         operators = [
@@ -82,22 +90,77 @@ class WriterReport:
                 f"{self.parameters:,} parameters. Recipe `{self.recipe.name}`: {self.recipe.note}.",
                 "\n".join(rows),
                 "Compared with Keras on texts of our own: a padded prompt at once, then one token at a time with the "
-                f"cache. Times are medians of CPU time, one thread, on {self.hardware}.",
+                "cache; and what both write with the most probable token at each step, up to the first that differs. "
+                f"Times are medians of CPU time, one thread, on {self.hardware}.",
+                *self._scores(),
                 "## Operators\n\n" + "\n".join(operators),
                 "## Versions\n\n" + "\n".join(versions) + "\n",
             ]
         )
 
+    def _scores(self) -> list[str]:
+        """Return the section of the scores, where there are any."""
+        held = [(file.name, file.held) for file in self.files if file.held is not None]
+        if not held:
+            return []
+        table = [
+            "| file | score | file | Keras | difference |",
+            "|---|---|---:|---:|---:|",
+            *(
+                f"| `{name}` | {score} | {file:.4f} | {keras:.4f} | {difference:+.4f} |"
+                for name, scores in held
+                for score, file, keras, difference in _side_by_side(scores)
+            ),
+        ]
+        return [f"## Scores on {held[0][1].rows}", "\n".join(table), *(f"`{n}`: {_held_line(h)}." for n, h in held)]
+
     def summary(self) -> str:
         """Return what was made and how it compares, for a terminal."""
-        lines = [
-            f"{file.name}: {file.size_bytes / 1e6:.2f} MB in {_ENGINES[file.engine_format]}, the most probable token "
-            f"as Keras' in {file.parity.same_best:.1%} of {file.parity.tokens}, perplexity "
-            f"{file.parity.perplexity:.4g} (Keras {file.parity.keras_perplexity:.4g}), {file.token_ms:.2f} ms a token"
-            for file in self.files
-        ]
+        lines = []
+        for file in self.files:
+            lines.append(
+                f"{file.name}: {file.size_bytes / 1e6:.2f} MB in {_ENGINES[file.engine_format]}, "
+                f"{file.token_ms:.2f} ms a token"
+            )
+            parity = WriterParity(file.parity, file.greedy, file.held)
+            lines += [f"  {line}" for line in writer_parity_lines(parity)]
         paths = [f"  {path}" for path in self.paths]
         return "\n".join([*lines, f"Written in {self.seconds:.0f} s:", *paths])
+
+
+def writer_parity_lines(parity: WriterParity) -> list[str]:
+    """Return what a comparison found, for a terminal."""
+    steps, greedy = parity.steps, parity.greedy
+    lines = [
+        f"{steps.tokens:,} tokens of our own texts: log-probabilities at most {steps.max_difference:.2g} from Keras, "
+        f"cosine of the logits {steps.mean_cosine:.5f}, the same best token in {steps.same_best:.1%}",
+        f"writes {greedy.same_tokens} of {greedy.tokens} tokens as Keras does, up to the first that differs in each of "
+        f"{greedy.texts} texts",
+    ]
+    if parity.held is None:
+        return lines
+    return [
+        *lines,
+        f"{parity.held.rows}: {_held_line(parity.held)}",
+        *(
+            f"  {score} {file:.4f}, Keras {keras:.4f}, {difference:+.4f}"
+            for score, file, keras, difference in _side_by_side(parity.held)
+        ),
+    ]
+
+
+def _held_line(held: HeldScores) -> str:
+    parity = held.parity
+    return (
+        f"{parity.tokens:,} tokens, cosine of the logits {parity.mean_cosine:.5f}, the same best token in "
+        f"{parity.same_best:.1%}"
+    )
+
+
+def _side_by_side(held: HeldScores) -> list[tuple[str, float, float, float]]:
+    """Return (score, of the file, of Keras, difference); the number of tokens is no score."""
+    pairs = [(name, value, held.keras[name]) for name, value in held.file.items() if name != "tokens"]
+    return [(name, file, keras, round(file - keras, 4) + 0.0) for name, file, keras in pairs]  # never -0
 
 
 def _cells(file: WriterFile) -> list[str]:
@@ -111,6 +174,7 @@ def _cells(file: WriterFile) -> list[str]:
         f"{parity.mean_cosine:.5f}",
         f"{parity.same_best:.1%}",
         f"{parity.perplexity:.4g} ({parity.keras_perplexity:.4g})",
+        f"{file.greedy.same_tokens} of {file.greedy.tokens}",
         f"{file.prompt_ms:.2f}",
         f"{file.token_ms:.2f}",
     ]

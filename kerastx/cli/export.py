@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Dev, Force, Json, LabelColumn, PairColumn, TextColumn
+from kerastx.cli.options import (
+    Dev,
+    DevTarget,
+    Documents,
+    Force,
+    Json,
+    LabelColumn,
+    PairColumn,
+    SourceColumn,
+    TargetColumn,
+    TextColumn,
+)
 from kerastx.cli.quiet import import_tensorflow
 
 
@@ -41,17 +52,24 @@ def export(
     text_column: TextColumn = None,
     pair_column: PairColumn = None,
     label_column: LabelColumn = None,
+    dev_target: DevTarget = None,
+    source_column: SourceColumn = None,
+    target_column: TargetColumn = None,
+    documents: Documents = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Convert, quantize, run and compare; a file that does not answer like Keras is not kept.
+
+    With --dev the report has the scores of file and Keras side by side. Of a language model it is text, of a translator
+    or summarizer pairs, as `kerastx evaluate` reads them.
 
     Example: `kerastx export build/classifier --output build/export --dev dev.tsv`
     """
     import_tensorflow("export")
     from kerastx.checkpoint.store import load_checkpoint
     from kerastx.cli.console import progress, say
-    from kerastx.cli.dev_rows import read_dev_rows
+    from kerastx.cli.dev_rows import read_rows_of
     from kerastx.runtime.text_entries import SMALLEST_BUDGET
     from kerastx_export.export import export_checkpoint
 
@@ -65,8 +83,17 @@ def export(
     if text_bytes is not None and text_bytes < least:
         message = f"expected at least {least}, a byte for each token, got {text_bytes}"
         raise typer.BadParameter(message, param_hint="--text-bytes")
-    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
-    rows = None if dev is None else read_dev_rows(dev, loaded, **columns)
+    rows = read_rows_of(
+        dev,
+        loaded,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        target=dev_target,
+        source_column=source_column,
+        target_column=target_column,
+        documents=None if documents is None else documents.value,
+    )
     with progress() as report_progress:
         report = export_checkpoint(
             loaded,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kerastx.cli.options import (
+    DevTarget,
     Force,
     Json,
     Minutes,
@@ -16,6 +17,8 @@ from kerastx.cli.options import (
     Precision,
     Precisions,
     Seed,
+    SourceColumn,
+    TargetColumn,
     WritingRate,
 )
 from kerastx.cli.quiet import import_tensorflow
@@ -55,15 +58,9 @@ def write(
         Path | None, typer.Option("--train-target", help="Lines that belong to those of --train.")
     ] = None,
     dev: Annotated[Path | None, typer.Option("--dev", help="Pairs to score on.")] = None,
-    dev_target: Annotated[
-        Path | None, typer.Option("--dev-target", help="Lines that belong to those of --dev.")
-    ] = None,
-    source_column: Annotated[
-        str | None, typer.Option("--source-column", help="Header name of what is read [source, document, ...].")
-    ] = None,
-    target_column: Annotated[
-        str | None, typer.Option("--target-column", help="Header name of what is written [target, summary, ...].")
-    ] = None,
+    dev_target: DevTarget = None,
+    source_column: SourceColumn = None,
+    target_column: TargetColumn = None,
     start: Annotated[
         str | None, typer.Option("--from", help="Checkpoint to go on from [a new model of --preset].")
     ] = None,

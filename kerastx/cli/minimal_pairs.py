@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from kerastx.checkpoint.store import Checkpoint
-from kerastx.checkpoint.text_scores import score
 from kerastx.cli.console import in_parts
 from kerastx.data.text_pairs import read_text_pairs
 from kerastx.errors import DataError
+from kerastx.runtime.text_scores import TextScore
 
 # As in BLiMP (Warstadt et al., 2020, https://arxiv.org/abs/1912.00582).
 COLUMNS = {"source_column": "sentence_good", "target_column": "sentence_bad"}
 
 
-def score_minimal_pairs(checkpoint: Checkpoint, paths: Iterable[Path], *, as_json: bool) -> Iterator[str]:
+def score_minimal_pairs(
+    task: str, score: Callable[[list[str]], list[TextScore]], paths: Iterable[Path], *, as_json: bool
+) -> Iterator[str]:
     """Yield a line for each file, and one for their mean where there are several.
+
+    Args:
+        task: of the model.
+        score: what it says of texts.
+        paths: of files and folders.
+        as_json: whether lines are for machines.
 
     Raises:
         DataError: a file is missing or broken, or a folder has no .jsonl file.
     """
-    if checkpoint.task == "seq2seq":
+    if task == "seq2seq":
         raise DataError("minimal pairs are for language models, masked or not, and this one needs a source")
     files = [file for path in paths for file in _files_of(path)]
     read = [read_text_pairs(file, **COLUMNS) for file in files]  # all, before the work of the first
     accuracies: list[float] = []
     for file, pairs in zip(files, read, strict=True):
         right, wrong = (
-            in_parts(lambda texts: score(checkpoint, texts), f"{file.stem}, {which} sentences")(texts)
+            in_parts(score, f"{file.stem}, {which} sentences")(texts)
             for which, texts in (("good", pairs.sources), ("bad", pairs.targets))
         )
         # Equally probable is not more probable.

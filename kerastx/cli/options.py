@@ -18,7 +18,28 @@ PairColumn = Annotated[
     str | None, typer.Option("--pair-column", help="Header name of the second text, where two are judged together.")
 ]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Header name of the label [label].")]
-Dev = Annotated[Path | None, typer.Option("--dev", help="Labelled rows (TSV, CSV, JSONL), or questions, to score on.")]
+SourceColumn = Annotated[
+    str | None, typer.Option("--source-column", help="Header name of what is read [source, document, ...].")
+]
+TargetColumn = Annotated[
+    str | None, typer.Option("--target-column", help="Header name of what is written [target, summary, ...].")
+]
+Dev = Annotated[
+    Path | None,
+    typer.Option("--dev", help="To score on: labelled rows (TSV, CSV, JSONL), questions, pairs, or text."),
+]
+DevTarget = Annotated[Path | None, typer.Option("--dev-target", help="Lines that belong to those of --dev.")]
+
+
+class DocumentEnds(StrEnum):
+    blank = "blank"
+    file = "file"
+    heading = "heading"
+
+
+Documents = Annotated[
+    DocumentEnds | None, typer.Option("--documents", help="What separates the documents of a text file [blank].")
+]
 
 
 class Precisions(StrEnum):

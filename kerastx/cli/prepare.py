@@ -8,13 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kerastx.cli.options import Force
-
-
-class Documents(StrEnum):
-    blank = "blank"
-    file = "file"
-    heading = "heading"
+from kerastx.cli.options import DocumentEnds, Force
 
 
 class Kind(StrEnum):
@@ -41,7 +35,9 @@ def prepare(
     tokenizer: Annotated[
         Path | None, typer.Option("--tokenizer", help="tokenizer.json, or a folder that has one.")
     ] = None,
-    documents: Annotated[Documents, typer.Option("--documents", help="What separates documents.")] = Documents.blank,
+    documents: Annotated[
+        DocumentEnds, typer.Option("--documents", help="What separates documents.")
+    ] = DocumentEnds.blank,
     exact: Annotated[
         bool | None,
         typer.Option("--exact/--sentences", help="Keep line ends and blanks [for vocabularies of models that write]."),

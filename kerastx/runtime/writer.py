@@ -13,6 +13,7 @@ from kerastx.runtime.file_steps import FileSteps, open_steps
 from kerastx.runtime.generation import Generator, Vocabularies
 from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.step_decoder import StepDecoder
+from kerastx.runtime.text_scores import step_scorer
 from kerastx.runtime.texts import checked_texts
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Writer:
         tokenizer: of what it writes.
         steps: what the file computes.
         generator: what writes with them.
+        scorer: what tells with them how probable texts are.
     """
 
     def __init__(self, manifest: Manifest, vocabularies: Vocabularies, steps: FileSteps):
@@ -36,6 +38,7 @@ class Writer:
         self.vocabularies = vocabularies
         self.steps = steps
         self.generator = Generator(vocabularies, functools.partial(StepDecoder, steps))
+        self.scorer = step_scorer(vocabularies, steps)
 
     @property
     def tokenizer(self) -> Tokenizer:

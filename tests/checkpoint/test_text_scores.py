@@ -128,9 +128,9 @@ def test_wrong_questions(bigrams, unigrams, make_checkpoint):
     translator = writing_checkpoints.seq2seq()
     with pytest.raises(CheckpointError, match="a classification checkpoint gives texts no probability; expected one"):
         score(make_checkpoint(), ["a"])
-    with pytest.raises(ValueError, match="a seq2seq checkpoint scores a target for each text: give them"):
+    with pytest.raises(ValueError, match="a model of the task seq2seq scores a target for each text: give them"):
         score(translator, ["a"])
-    with pytest.raises(ValueError, match="a language_model checkpoint scores texts alone, got targets too"):
+    with pytest.raises(ValueError, match="a model of the task language_model scores texts alone, got targets too"):
         score(bigrams, ["a"], ["b"])
     with pytest.raises(ValueError, match="targets must be as many as texts, got 2 and 1"):
         score(translator, ["a"], ["b", "c"])

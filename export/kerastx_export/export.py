@@ -44,6 +44,8 @@ def export_checkpoint(
     dev: DevRows | HeldData | None = None,
     inputs: str | None = None,
     text_bytes: int | None = None,
+    context: int | None = None,
+    loop: bool = False,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report | WriterReport:
@@ -64,6 +66,9 @@ def export_checkpoint(
             `text`, which is read where no ids are given.
         text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
             least 512.
+        context: of models that write: tokens that a text may have, fewer than the model has room for.
+        loop: of models that write: a .tflite has the signature `generate` too, which writes a whole greedy text at one
+            call, for a host without a loop of its own; see `kerastx_export.loop_graph`.
         force: replace files of the same name.
         progress: called with (phase, steps done, steps in all).
 
@@ -82,8 +87,18 @@ def export_checkpoint(
         refuse_other_options(input=inputs, **{"text-bytes": text_bytes})
         place, held = Path(output).resolve(), held_data(dev)
         return export_writer(
-            checkpoint, place, formats=formats, recipe=stored_as, dev=held, force=force, progress=report_progress
+            checkpoint,
+            place,
+            formats=formats,
+            recipe=stored_as,
+            dev=held,
+            context=context,
+            loop=loop,
+            force=force,
+            progress=report_progress,
         )
+    if context is not None or loop:
+        raise ExportError(f"--context and --loop are for models that write, not for {checkpoint.task}")
     text, no_text = _text_input(checkpoint, inputs, text_bytes)
     comparison = Comparison(checkpoint, labelled_data(dev))
     output = Path(output).resolve()

@@ -15,6 +15,7 @@ from kerastx.runtime.writer import Writer
 from kerastx_export import constants, environment, step_parity
 from kerastx_export.latency import median_ms
 from kerastx_export.recipes import RECIPES, Recipe
+from kerastx_export.shorter_context import with_context
 from kerastx_export.step_builder import STEP_BUILDERS, OnnxStepBuilder, TfliteStepBuilder
 from kerastx_export.workspace import workspace
 from kerastx_export.writer_comparison import HeldData, WriterComparison
@@ -32,16 +33,22 @@ def export_writer(
     formats: Sequence[str],
     recipe: Recipe,
     dev: HeldData | None,
+    context: int | None,
+    loop: bool,
     force: bool,
     progress: Progress,
 ) -> WriterReport:
     """Write a language model or an encoder-decoder as files that generate; see `kerastx_export.export`."""
     started = time.monotonic()
+    if loop and "tflite" not in formats:
+        raise ExportError("a loop is for .tflite files: --formats tflite")
+    if context is not None:
+        checkpoint = with_context(checkpoint, context)
     comparison = WriterComparison(checkpoint, dev)
     names = [f"{checkpoint.task}-{recipe.name}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = [
-            _export(STEP_BUILDERS[kind](checkpoint, folder), recipe, folder / name, comparison, progress)
+            _export(STEP_BUILDERS[kind](checkpoint, folder, loop=loop), recipe, folder / name, comparison, progress)
             for kind, name in zip(formats, names, strict=True)
         ]
         report = WriterReport(

@@ -65,13 +65,14 @@ def _entry(name: str, spec: tf.TensorSpec) -> dict[str, object]:
 
 
 class TfliteStepBuilder:
-    """Makes .tflite files with the signatures step, reorder and, of an encoder-decoder, encode."""
+    """Makes .tflite files with the signatures of `signatures_of`."""
 
     engine_format = "tflite"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, *, loop: bool = False):
         self.checkpoint = checkpoint
         self.folder = folder
+        self.loop = loop
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
@@ -85,10 +86,12 @@ class TfliteStepBuilder:
                     int8_tables(model) if is_int8 else contextlib.nullcontext(),
                     contextlib.redirect_stdout(io.StringIO()),
                 ):
-                    write_step_model(self.checkpoint, str(path))
+                    write_step_model(self.checkpoint, str(path), loop=self.loop)
             except tf.errors.OpError as error:  # a full disk, most of all
                 raise ExportError(f"cannot write {path}: {' '.join(error.message.split())}") from error
-        parsed = TfliteGraph(convert_tflite.convert_signatures(path, recipe, signatures_of(self.checkpoint)))
+        parsed = TfliteGraph(
+            convert_tflite.convert_signatures(path, recipe, signatures_of(self.checkpoint, loop=self.loop))
+        )
         if is_int8:
             share_tied_tables(parsed.model)
             parsed = TfliteGraph(parsed.packed())
@@ -107,7 +110,7 @@ class OnnxStepBuilder:
 
     engine_format = "onnx"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, *, loop: bool = False):
         self.checkpoint = checkpoint
 
     @cached_property

@@ -16,6 +16,7 @@ from kerastx.layers.kv_cache import KeyValueCache
 from kerastx.runtime.step_names import (
     ENCODE,
     ENCODE_INPUTS,
+    LOOP,
     REORDER,
     ROWS,
     STEP,
@@ -24,6 +25,7 @@ from kerastx.runtime.step_names import (
     new,
     source_names,
 )
+from kerastx_export.loop_graph import loop_function, loop_specs
 
 Tensors = dict[str, tf.Tensor]
 
@@ -120,21 +122,22 @@ def identities(tensors: Tensors) -> Tensors:
     return {name: tf.identity(value) for name, value in tensors.items()}
 
 
-def write_step_model(checkpoint: Checkpoint, folder: str) -> None:
-    """Write a SavedModel with the signatures step, reorder and, of an encoder-decoder, encode."""
+def write_step_model(checkpoint: Checkpoint, folder: str, *, loop: bool = False) -> None:
+    """Write a SavedModel with the signatures of `signatures_of`."""
     archive = keras.export.ExportArchive()
     archive.track(checkpoint.model)
     graphs = {
-        STEP: traced(step_function(checkpoint), step_specs(checkpoint, slots=True)),
-        REORDER: traced(reordered, reorder_specs(checkpoint)),
+        STEP: lambda: traced(step_function(checkpoint), step_specs(checkpoint, slots=True)),
+        REORDER: lambda: traced(reordered, reorder_specs(checkpoint)),
+        ENCODE: lambda: traced(encode_function(checkpoint), encode_specs()),
+        LOOP: lambda: traced(loop_function(checkpoint), loop_specs(checkpoint)),
     }
-    if checkpoint.task == "seq2seq":
-        graphs[ENCODE] = traced(encode_function(checkpoint), encode_specs())
-    for name, graph in graphs.items():
-        archive.add_endpoint(name, graph)
+    for name in signatures_of(checkpoint, loop=loop):
+        archive.add_endpoint(name, graphs[name]())
     archive.write_out(folder, verbose=False)
 
 
-def signatures_of(checkpoint: Checkpoint) -> list[str]:
-    """Return the names of the signatures of a .tflite."""
-    return [STEP, REORDER, ENCODE] if checkpoint.task == "seq2seq" else [STEP, REORDER]
+def signatures_of(checkpoint: Checkpoint, *, loop: bool = False) -> list[str]:
+    """Return the names of the signatures of a .tflite; loop is whether one of them writes a whole text."""
+    encode = [ENCODE] if checkpoint.task == "seq2seq" else []
+    return [STEP, REORDER, *encode, *([LOOP] if loop else [])]

@@ -94,10 +94,11 @@ class _Tally:
 def compare(checkpoint: Checkpoint, steps: FileSteps) -> StepParity:
     """Compare the steps of a file with those of the checkpoint it was made from, on texts of our own."""
     token_ids, positions, sources = _rows(checkpoint)
-    both = (_logits(one, token_ids, positions, sources) for one in (steps_of(checkpoint), steps))
+    prompt = min(PROMPT, token_ids.shape[1] // 2)
+    both = (_logits(one, token_ids, positions, sources, prompt) for one in (steps_of(checkpoint), steps))
     tally = _Tally()
     # The logits of a place are of the token behind it.
-    for wanted, keras, file in zip(token_ids[:, PROMPT:].T, *both, strict=True):
+    for wanted, keras, file in zip(token_ids[:, prompt:].T, *both, strict=True):
         tally.add(keras, file, wanted)
     return tally.parity
 
@@ -165,7 +166,7 @@ def _rows(checkpoint: Checkpoint) -> tuple[np.ndarray, np.ndarray, dict[str, np.
     token_ids = np.resize(stream, (rows, length)).astype(np.int32)
     begin = np.array(vocabularies.tokenizer.begin_ids, np.int32)
     token_ids[:, : len(begin)] = begin
-    places = np.arange(length)[None] - np.arange(rows)[:, None] % (PROMPT // 2)
+    places = np.arange(length)[None] - np.arange(rows)[:, None] % max(1, min(PROMPT, length // 2) // 2)
     positions = np.where(places < 0, NO_TOKEN, places).astype(np.int32)
     if vocabularies.source_tokenizer is None:
         return token_ids, positions, None
@@ -175,14 +176,14 @@ def _rows(checkpoint: Checkpoint) -> tuple[np.ndarray, np.ndarray, dict[str, np.
 
 
 def _logits(
-    steps: Steps, token_ids: np.ndarray, positions: np.ndarray, sources: dict[str, np.ndarray] | None
+    steps: Steps, token_ids: np.ndarray, positions: np.ndarray, sources: dict[str, np.ndarray] | None, prompt: int
 ) -> Iterator[np.ndarray]:
     """Yield the logits at the last token of the prompt and at each one behind it but the last, float32 (B, V)."""
     source = {} if sources is None else steps.encode(sources["token_ids"], sources["padding_mask"])
     cache = steps.empty_cache(*token_ids.shape)
-    logits, cache = steps.step(token_ids[:, :PROMPT], positions[:, :PROMPT], cache, first_slot=0, source=source)
+    logits, cache = steps.step(token_ids[:, :prompt], positions[:, :prompt], cache, first_slot=0, source=source)
     yield logits
-    for place in range(PROMPT, token_ids.shape[1] - 1):
+    for place in range(prompt, token_ids.shape[1] - 1):
         now = slice(place, place + 1)
         logits, cache = steps.step(token_ids[:, now], positions[:, now], cache, first_slot=place, source=source)
         yield logits

@@ -10,6 +10,7 @@ from kerastx.checkpoint.tasks import config_type
 from kerastx.errors import ExportError
 from kerastx.runtime.writer import Writer
 from kerastx_export.recipes import Recipe, recipe_of
+from kerastx_export.shorter_context import with_context
 from kerastx_export.writer_comparison import HeldData, Progress, WriterComparison, WriterParity
 from kerastx_export.writer_report import writer_parity_lines
 
@@ -47,6 +48,8 @@ def verify_writer(
 ) -> WriterVerifyResult:
     """Compare a file that writes with a checkpoint, as the export did; see `kerastx_export.verify`."""
     recipe = recipe_of(writer.manifest)
+    if writer.manifest.task == checkpoint.task and writer.vocabularies.places < checkpoint.config.max_sequence_length:
+        checkpoint = with_context(checkpoint, writer.vocabularies.places)
     _check_origin(writer, checkpoint)
     comparison = WriterComparison(checkpoint, dev)
     parity = comparison.measure(writer, recipe, progress)

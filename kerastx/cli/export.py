@@ -56,6 +56,12 @@ def export(
     source_column: SourceColumn = None,
     target_column: TargetColumn = None,
     documents: Documents = None,
+    context: Annotated[
+        int | None, typer.Option("--context", min=2, help="Of what writes: tokens of a text [all the model can].")
+    ] = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Of what writes: a .tflite also writes a whole greedy text at one call.")
+    ] = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
@@ -103,6 +109,8 @@ def export(
             dev=rows,
             inputs=None if takes is None else takes.value,
             text_bytes=text_bytes,
+            context=context,
+            loop=loop,
             force=force,
             progress=report_progress,
         )

@@ -42,9 +42,10 @@ class GreedyLoop(keras.Model):
 
     def call(self, inputs):
         with self.model.get_layer("vocabulary_logits").token_embedding.turned():
-            return self._write(inputs)
+            return self.write(inputs)
 
-    def _write(self, inputs):
+    def write(self, inputs):
+        """Return what a call does, with the table of tokens as it stands."""
         width = ops.shape(inputs["token_ids"])[1]
         before = ops.max(inputs["positions"], axis=1) + 1
         none = ops.zeros_like(before)
@@ -84,7 +85,8 @@ def _written(state: _State, logits, inputs) -> _State:
     """Return the state with one more token of each row that is not done: the most probable one, float32 (B, V)."""
     too_early = ops.cast(state.step < inputs["min_new_tokens"], "float32")
     blocked = 1e9 * (inputs["is_never"] + too_early * inputs["is_end"])
-    best = ops.cast(ops.argmax(logits - blocked, axis=-1), "int32")
+    # ops.argmax tells 0.0 from -0.0 by their bits, for which TFLite has no operator.
+    best = ops.cast(ops.top_k(logits - blocked, 1)[1][:, 0], "int32")
     given = ops.take_along_axis(logits, ops.expand_dims(best, 1), axis=1)[:, 0] - ops.logsumexp(logits, axis=-1)
     tokens = ops.where(state.is_done, 0, best)
     ends = ops.logical_or(ops.take(inputs["is_end"], best) > 0, state.step + 1 >= inputs["room"])

@@ -40,7 +40,7 @@ class Steps(Protocol):
     def step(
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Any, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Any]:
-        """Return the next logits, float32 (B, V), and the cache that has the tokens.
+        """Return the next logits, float32 (B, V), and the cache that has the tokens; the one before is used up.
 
         Args:
             token_ids, positions: int32 (B, T); position `NO_TOKEN` is padding.
@@ -63,6 +63,8 @@ class StepDecoder:
         self._steps = steps
         self._prompts = [one.token_ids for one in beginnings]
         self._lengths = np.array([len(prompt) for prompt in self._prompts], np.int32)
+        # Nobody reads the last token of a text.
+        self._most = int(self._lengths.max()) + max(one.max_new_tokens for one in beginnings) - 1
         self._owners = np.arange(len(self._prompts))
         self._used = 0
         self._source: dict[str, Any] = {}
@@ -73,7 +75,7 @@ class StepDecoder:
         if self._source_inputs is not None:
             self._source = self._steps.encode(self._source_inputs["token_ids"], self._source_inputs["padding_mask"])
         width = token_ids.shape[1]
-        self._cache = self._steps.empty_cache(len(self._prompts), width + SLOTS)
+        self._cache = self._steps.empty_cache(len(self._prompts), width + self._more(width))
         for start in range(0, width, PIECE):  # the last tokens of all prompts are in the last piece
             logits = self._step(token_ids[:, start : start + PIECE], positions[:, start : start + PIECE])
         return logits
@@ -81,10 +83,14 @@ class StepDecoder:
     def go_on(self, token_ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
         self._take(rows)
         if self._used == self._steps.slots(self._cache):
-            self._cache = self._steps.with_room(self._cache, SLOTS)
+            self._cache = self._steps.with_room(self._cache, self._more(self._used))
         positions = self._lengths[:, None]
         self._lengths = self._lengths + 1
         return self._step(token_ids[:, None], positions)
+
+    def _more(self, used: int) -> int:
+        """Return how many slots are made at a time behind those that are used."""
+        return max(1, min(SLOTS, self._most - used))
 
     def _take(self, rows: np.ndarray) -> None:
         if np.array_equal(rows, np.arange(len(self._lengths))):

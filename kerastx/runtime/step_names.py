@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# What a .tflite has: a step, what is computed once for sources, and a cache in another order of its rows.
-STEP, ENCODE, REORDER = "step", "encode", "reorder"
+# What a .tflite has: a step, what is computed once for sources, a cache in another order of its rows, and where it was
+# asked for, a whole greedy text.
+STEP, ENCODE, REORDER, LOOP = "step", "encode", "reorder", "generate"
 ROWS = "rows"  # int32 (R,), of a cache
 # The tokens of a step and their positions, int32 (B, T).
 STEP_TOKENS = ("token_ids", "positions")

@@ -21,6 +21,7 @@ SIZES = {
     "epsilon": 1e-5,
 }
 PROMPT, NEW_TOKENS = 32, 100
+BEAMS = 4
 CHECK_ROWS = 2
 # A token's logits, whose matrix product takes the largest part of its time: reading the table.
 FACTOR_OPERATIONS = 2.0 * SIZES["hidden_dim"] * SIZES["vocabulary_size"]
@@ -55,6 +56,22 @@ def prompts(config: dict, length: int = PROMPT, rows: int = CHECK_ROWS) -> list[
     return [random.integers(0, config["vocabulary_size"], length).astype(np.int32) for _ in range(rows)]
 
 
+def piece(token: int) -> str:
+    """Return the name of a token, where a library wants names."""
+    return f"piece{token}"
+
+
+def beginnings(config: dict, rows: int = 16) -> list[np.ndarray]:
+    """Return the beginnings of random texts behind which logits are compared, each longer than the one before."""
+    (text, *_) = prompts(config, PROMPT + 6 * rows)
+    return [text[: PROMPT + 6 * row] for row in range(rows)]
+
+
+def some(logits: np.ndarray) -> list:
+    """Return every 16th of some rows of logits, float (R, V), as nested lists, each row without its mean."""
+    return (logits - logits.mean(axis=1, keepdims=True))[:, ::16].tolist()
+
+
 def factors() -> tuple[np.ndarray, np.ndarray]:
     """Return float32 (1, 512) and (512, 32000)."""
     random = np.random.default_rng(0)
@@ -85,6 +102,13 @@ def reference(weights: dict[str, np.ndarray], config: dict, prompt: np.ndarray, 
         if len(written) == new_tokens:
             return written
         states = _states(weights, config, written[-1:], len(prompt) + len(written) - 1, caches)
+
+
+def next_logits(weights: dict[str, np.ndarray], config: dict, tokens: np.ndarray) -> np.ndarray:
+    """Return the logits of what follows some tokens, float64 (V,)."""
+    weights = {name: array.astype(np.float64) for name, array in weights.items()}
+    caches: list[list[np.ndarray]] = [[] for _ in range(config["num_layers"])]
+    return _states(weights, config, tokens.tolist(), 0, caches)[-1] @ weights["token_embedding/table"].T
 
 
 def _states(weights: dict, config: dict, tokens: list[int], first: int, caches: list[list[np.ndarray]]) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""The steps of a .tflite file that writes: its cache stays in buffers of LiteRT, and is never copied to an array.
+"""The steps of a .tflite file that writes: its cache stays in buffers of LiteRT, and is never copied.
 
-A step reads one set of buffers and writes another; the next one the other way round.
+A step is given the same buffers to read the cache from and to write it to. DYNAMIC_UPDATE_SLICE then writes the slots
+of the new tokens and leaves all others as they are; into buffers of their own it would copy them first.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ Buffers = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Cache:
-    """The cache of some rows, and buffers of the same sizes for the one that comes after it."""
+    """The cache of some rows; where rows have changed places before, buffers of the same sizes for the next time."""
 
     buffers: Buffers
-    spare: Buffers
     batch_size: int
     slots: int
+    spare: Buffers | None = None
 
 
 class LitertSteps:
@@ -63,9 +64,7 @@ class LitertSteps:
 
     def empty_cache(self, batch_size: int, slots: int) -> Cache:
         with self._lock:
-            cache = Cache(
-                self._cache_buffers(batch_size, slots), self._cache_buffers(batch_size, slots), batch_size, slots
-            )
+            cache = Cache(self._cache_buffers(batch_size, slots), batch_size, slots)
         for name, buffer in cache.buffers.items():
             shape = self.shapes.cache_shape(name, batch_size, slots)
             is_positions = name == "cached_positions"
@@ -87,10 +86,9 @@ class LitertSteps:
         """Return some rows of a cache, which is used up."""
         count, slots = len(rows), cache.slots
         with self._lock:
-            if count == cache.batch_size:
-                found = Cache(cache.spare, cache.buffers, count, slots)
-            else:
-                found = Cache(self._cache_buffers(count, slots), self._cache_buffers(count, slots), count, slots)
+            stays = count == cache.batch_size
+            buffers = cache.spare if stays and cache.spare else self._cache_buffers(count, slots)
+            found = Cache(buffers, count, slots, spare=cache.buffers if stays else None)
             if self._reorders:
                 self._fit(REORDER, self._cache_dims(cache.batch_size, slots))
                 inputs = self._filled(REORDER, {ROWS: rows.astype(np.int32)})
@@ -113,7 +111,7 @@ class LitertSteps:
     def step(
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Cache, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Cache]:
-        """Return logits and cache; the cache that was given is used up."""
+        """Return logits and cache, which is the one that was given."""
         given = {"token_ids": token_ids, "positions": positions, FIRST_SLOT: np.array(first_slot)}
         given = {name: values.astype(np.int32, copy=False) for name, values in given.items()}
         batch_size = len(token_ids)
@@ -123,10 +121,9 @@ class LitertSteps:
             if source:
                 self._fit(STEP, self._source_dims(*source[SOURCE_MASK].get_tensor_details()["shape"]))
             inputs = {**self._filled(STEP, given), **cache.buffers, **source}
-            outputs = {new(name): buffer for name, buffer in cache.spare.items()}
+            outputs = {new(name): buffer for name, buffer in cache.buffers.items()}
             self._model.run_by_name(STEP, inputs, {"logits": logits, **outputs})
-            found = _read(logits, (batch_size, self.shapes.vocabulary_size), np.float32)
-        return found, Cache(cache.spare, cache.buffers, batch_size, cache.slots)
+            return _read(logits, (batch_size, self.shapes.vocabulary_size), np.float32), cache
 
     def _cache_buffers(self, batch_size: int, slots: int) -> Buffers:
         self._fit(STEP, self._cache_dims(batch_size, slots))

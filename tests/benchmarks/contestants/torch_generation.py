@@ -26,7 +26,7 @@ class TorchGeneration:
         left, right = (torch.from_numpy(array) for array in writer.factors())
         self.matmuls = {"fp32": (lambda: left @ right, writer.FACTOR_OPERATIONS)}
 
-    def _write(self, prompt: np.ndarray) -> list[int]:
+    def _write(self, prompt: np.ndarray, case: str) -> list[int]:
         token_ids = torch.from_numpy(prompt.astype(np.int64))[None]
         with torch.inference_mode():
             found = self.model.generate(
@@ -35,17 +35,18 @@ class TorchGeneration:
                 min_new_tokens=writer.NEW_TOKENS,
                 max_new_tokens=writer.NEW_TOKENS,
                 do_sample=False,
+                num_beams=writer.BEAMS if case == "beams" else 1,
                 eos_token_id=None,
                 pad_token_id=0,
             )
         return found[0, len(prompt) :].tolist()
 
     def answer(self, case: str) -> list:
-        return [self._write(prompt) for prompt in writer.prompts(self.sizes)]
+        return [self._write(prompt, case) for prompt in writer.prompts(self.sizes)]
 
     def call(self, case: str):
         prompt = writer.prompts(self.sizes)[0]
-        return lambda: self._write(prompt)
+        return lambda: self._write(prompt, case)
 
 
 def language_model(folder: str, sizes: dict) -> GPT2LMHeadModel:

@@ -27,6 +27,7 @@ from kerastx_export.text_input import TextInput, text_input
 from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
 from kerastx_export.writer_report import WriterReport
+from kerastx_export.writer_text import writer_text
 
 REPORT_FILES = ("report.json", "report.md")
 INPUT_CHOICES = ("ids", "text", "both")
@@ -51,7 +52,7 @@ def export_checkpoint(
     Args:
         checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding,
             tagging or span; or one that writes, a language_model or seq2seq, whose files generate with a key/value
-            cache and take neither `dev` nor texts in the graph.
+            cache and take no `dev`.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
@@ -59,9 +60,10 @@ def export_checkpoint(
         inputs: "ids", "text" or "both"; by default "both", and "ids" where the tokenizer has no form of tensor
             operations. With texts as an input the tokenizer is part of the graph. A .tflite has the signatures `ids`,
             `tokenize` (the ids, and the bytes of each token) and `text` (what the task answers); an .onnx has the input
-            `text`, which is read where no ids are given.
+            `text`, which is read where no ids are given. A .tflite that writes has `tokenize` alone, for prompts or
+            sources, and goes on from ids: it takes no "text" only.
         text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
-            least 512.
+            least 512; of a model that writes at most 8192.
         force: replace files of the same name.
         progress: called with (phase, steps done, steps in all).
 
@@ -77,10 +79,11 @@ def export_checkpoint(
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
     if checkpoint.task in WRITING_TASKS:
-        refuse_other_options(dev=dev, input=inputs, **{"text-bytes": text_bytes})
+        refuse_other_options(dev=dev)
+        writes = writer_text(checkpoint, inputs, text_bytes)
         place = Path(output).resolve()
         return export_writer(
-            checkpoint, place, formats=formats, recipe=stored_as, force=force, progress=report_progress
+            checkpoint, place, writes, formats=formats, recipe=stored_as, force=force, progress=report_progress
         )
     text, no_text = _text_input(checkpoint, inputs, text_bytes)
     comparison = Comparison(checkpoint, dev)

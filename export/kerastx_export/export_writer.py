@@ -18,6 +18,8 @@ from kerastx_export.recipes import RECIPES, Recipe
 from kerastx_export.step_builder import STEP_BUILDERS, OnnxStepBuilder, TfliteStepBuilder
 from kerastx_export.workspace import workspace
 from kerastx_export.writer_report import WriterFile, WriterReport
+from kerastx_export.writer_text import WriterText
+from kerastx_export.writer_text_check import check_writer_text
 
 REPORT_FILES = ("report.json", "report.md")
 PROMPT = 32
@@ -25,14 +27,21 @@ Progress = Callable[[str, int, int], None]
 
 
 def export_writer(
-    checkpoint: Checkpoint, output: Path, *, formats: Sequence[str], recipe: Recipe, force: bool, progress: Progress
+    checkpoint: Checkpoint,
+    output: Path,
+    text: WriterText,
+    *,
+    formats: Sequence[str],
+    recipe: Recipe,
+    force: bool,
+    progress: Progress,
 ) -> WriterReport:
     """Write a language model or an encoder-decoder as files that generate; see `kerastx_export.export`."""
     started = time.monotonic()
     names = [f"{checkpoint.task}-{recipe.name}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = [
-            _export(STEP_BUILDERS[kind](checkpoint, folder), recipe, folder / name, progress)
+            _export(STEP_BUILDERS[kind](checkpoint, folder, text), recipe, folder / name, progress)
             for kind, name in zip(formats, names, strict=True)
         ]
         report = WriterReport(
@@ -40,6 +49,8 @@ def export_writer(
             parameters=checkpoint.model.count_params(),
             recipe=recipe,
             files=files,
+            no_text=text.no_text,
+            no_detokenizer=text.no_detokenizer,
             versions=environment.versions(),
             hardware=environment.hardware(),
             seconds=time.monotonic() - started,
@@ -66,6 +77,7 @@ def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: 
     assert isinstance(writer, Writer)
     parity = step_parity.compare(builder.checkpoint, writer.steps)
     step_parity.check(recipe, parity)
+    text = check_writer_text(path, builder.checkpoint, builder.text)
     prompt_ms, token_ms = _times(writer)
     done(3)
     return WriterFile(
@@ -77,6 +89,7 @@ def _export(builder: TfliteStepBuilder | OnnxStepBuilder, recipe: Recipe, path: 
         prompt_ms=prompt_ms,
         token_ms=token_ms,
         operators=graph.operators,
+        text=text,
     )
 
 
@@ -112,5 +125,5 @@ def _times(writer: Writer) -> tuple[float, float]:
 def refuse_other_options(**options: object) -> None:
     """Raise ExportError for what files that write have no use for."""
     for name, value in options.items():
-        if value not in (None, "ids"):
-            raise ExportError(f"--{name} is for files that answer; a file that writes takes ids, and has no score yet")
+        if value is not None:
+            raise ExportError(f"--{name} is for files that answer; a file that writes has no score yet")

@@ -9,6 +9,7 @@ from typing import Any
 
 from kerastx_export.recipes import Recipe
 from kerastx_export.step_parity import StepParity
+from kerastx_export.writer_text_check import LONG, SHORT, WriterTextCost
 
 _ENGINES = {"tflite": "LiteRT", "onnx": "onnxruntime"}
 
@@ -25,6 +26,7 @@ class WriterFile:
         parity: the comparison with Keras.
         prompt_ms, token_ms: median CPU milliseconds of a prompt of 32 tokens and of each token behind it, one thread.
         operators: operator -> how many.
+        text: what the tokenizer in it takes; None where it takes ids only.
     """
 
     name: str
@@ -35,6 +37,7 @@ class WriterFile:
     prompt_ms: float
     token_ms: float
     operators: dict[str, int]
+    text: WriterTextCost | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class WriterReport:
     hardware: str
     seconds: float
     paths: list[Path]
+    no_text: str = ""
+    no_detokenizer: str = ""
 
     def to_json(self) -> str:
         """Return the content of report.json."""
@@ -56,6 +61,8 @@ class WriterReport:
             "task": self.task,
             "parameters": self.parameters,
             "recipe": {"name": self.recipe.name, "note": self.recipe.note},
+            "no_text": self.no_text,
+            "no_detokenizer": self.no_detokenizer,
             "files": [asdict(file) for file in self.files],
             "versions": self.versions,
             "hardware": self.hardware,
@@ -83,10 +90,21 @@ class WriterReport:
                 "\n".join(rows),
                 "Compared with Keras on texts of our own: a padded prompt at once, then one token at a time with the "
                 f"cache. Times are medians of CPU time, one thread, on {self.hardware}.",
+                *self._texts,
                 "## Operators\n\n" + "\n".join(operators),
                 "## Versions\n\n" + "\n".join(versions) + "\n",
             ]
         )
+
+    @property
+    def _texts(self) -> list[str]:
+        """Say in sentences what the files need the tokenizers library for, or what it costs to do without."""
+        said = [f"{file.name}: {text_sentence(file.text)}" for file in self.files if file.text is not None]
+        if self.no_text:
+            said.append(f"The files take ids only: {self.no_text}.")
+        if self.no_detokenizer:
+            said.append(f"The files have no tables that turn tokens into text: {self.no_detokenizer}.")
+        return said
 
     def summary(self) -> str:
         """Return what was made and how it compares, for a terminal."""
@@ -97,7 +115,15 @@ class WriterReport:
             for file in self.files
         ]
         paths = [f"  {path}" for path in self.paths]
-        return "\n".join([*lines, f"Written in {self.seconds:.0f} s:", *paths])
+        return "\n".join([*lines, *self._texts, f"Written in {self.seconds:.0f} s:", *paths])
+
+
+def text_sentence(text: WriterTextCost) -> str:
+    """Return what the tokenizer in a file takes."""
+    return (
+        f"its tokenizer reads {text.budget} bytes, with tables of {text.tables_bytes / 1e6:.2f} MB: {SHORT} bytes in "
+        f"{text.short_ms:.2f} ms, {LONG} in {text.long_ms:.2f} ms"
+    )
 
 
 def _cells(file: WriterFile) -> list[str]:

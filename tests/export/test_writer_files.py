@@ -136,8 +136,10 @@ def test_what_it_is_not_for(folder, tmp_path):
         writer.generate(["the", "the " * 40])
     with pytest.raises(ValueError, match="unknown settings topk"):
         writer.generate("the", topk=3)
-    with pytest.raises(ExportError, match="--input is for files that answer"):
+    with pytest.raises(ExportError, match="goes on from ids, which it wrote itself; export with --input both"):
         export_checkpoint(checkpoint_of("gpt2"), tmp_path / "files", inputs="text")
+    with pytest.raises(ExportError, match="--dev is for files that answer"):
+        export_checkpoint(checkpoint_of("gpt2"), tmp_path / "files", dev=object())
 
 
 def test_a_manifest_that_does_not_belong_to_the_graph(folder, tmp_path):

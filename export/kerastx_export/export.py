@@ -80,6 +80,8 @@ def export_checkpoint(
     checkpoint = exportable(checkpoint)
     if checkpoint.task in WRITING_TASKS:
         refuse_other_options(dev=dev)
+        if "onnx" in formats and (inputs == "both" or text_bytes is not None):
+            raise ExportError("an .onnx that writes takes ids only so far; use --formats tflite, or --input ids")
         writes = writer_text(checkpoint, inputs, text_bytes)
         place = Path(output).resolve()
         return export_writer(

@@ -30,9 +30,9 @@ from typing import Any
 from kerastx.errors import ArtifactError
 
 FORMAT = "kerastx-artifact"
-VERSION = 4
+VERSION = 5
 # Entries that older versions lack -> the first version that has them; a default stands for what they did not say.
-_NEW_ENTRIES = {"pair": 2, "span": 3, "text": 3, "source_tokenizer": 4}
+_NEW_ENTRIES = {"pair": 2, "span": 3, "text": 3, "source_tokenizer": 4, "detokenizer": 5}
 ENGINE_FORMATS = {".tflite": "tflite", ".onnx": "onnx"}
 
 # Found in every file of ours, so that a damaged one is told from a foreign one.
@@ -62,7 +62,19 @@ class Manifest:
         span: how answers are looked for, see `kerastx.text.question_windows.SpanSettings`; {} of another task.
         text: of a graph that takes text too: {"inputs": names, "budget": bytes of each, "kind": a key of
             `kerastx.text.word_breaks.WORD_BREAKS`, "single" and "pair": templates as [text, token id, segment id],
-            "pad_id", "sep_id"}; {} of one that takes ids only.
+            "pad_id", "sep_id"}; {} of one that takes ids only. A language model's graph reads a prompt: what it
+            answers is followed by what is written. An encoder-decoder's reads a source.
+        detokenizer: how what was written becomes text; {} of a file that writes nothing, or whose tokens have no such
+            form. {"kind", "tokens": a string for each id, or null for those that are left out first, "begin_ids": what
+            a written text begins with where nothing else does, "end_ids": each ends it, "special_ids": those
+            that do not are never in it}, and by the kind:
+            "bytes": each character of a string, U+0000 to U+00FF, is a byte. Put behind each other they are UTF-8.
+            "wordpiece", with {"prefix", "cleanup"}: the first string is taken as it is, of the others "prefix" is
+                taken off, and those without it get a blank in front; then, in each, every [old, new] of "cleanup" is
+                replaced, in this order.
+            "pieces", with {"bytes", "leading"}: strings behind each other. "bytes" has the ids of the bytes 0 to 255,
+                or none: a run of them is UTF-8, and where it is none, U+FFFD for each. Then the text loses at its
+                beginning the blanks of the first token ("leading" is "token"), one blank ("text"), or nothing.
         sha256: of the file; set by whoever reads it.
     """
 
@@ -79,6 +91,7 @@ class Manifest:
     span: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] = field(default_factory=dict)
     source_tokenizer: str = field(default="", repr=False)
+    detokenizer: dict[str, Any] = field(default_factory=dict, repr=False)
     format: str = FORMAT
     version: int = VERSION
     sha256: str = ""
@@ -234,7 +247,7 @@ def _problem(values: dict[str, Any]) -> str:
         return "pair is not true or false"
     if not isinstance(values["max_length"], int) or values["max_length"] < 2:
         return "max_length is not an integer of at least 2"
-    for name in ("signature", "versions", "model", "span", "text"):
+    for name in ("signature", "versions", "model", "span", "text", "detokenizer"):
         if not isinstance(values.get(name, {}), dict):
             return f"{name} is not an object"
     for side in ("inputs", "outputs"):

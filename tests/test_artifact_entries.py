@@ -24,7 +24,7 @@ def manifest_of(folder, content: bytes, engine_format: str) -> Manifest:
 @pytest.mark.parametrize("engine_format", FORMATS)
 def test_files_of_version_1_are_for_single_texts(tmp_path, engine_format):
     old = {**manifest_values(), "version": 1}
-    del old["pair"], old["span"], old["text"], old["source_tokenizer"]
+    del old["pair"], old["span"], old["text"], old["source_tokenizer"], old["detokenizer"]
     manifest = manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format)
     assert (manifest.version, manifest.pair) == (1, False)
     assert dataclasses.replace(manifest, version=VERSION, sha256="") == MANIFEST
@@ -35,7 +35,7 @@ def test_files_of_version_1_are_for_single_texts(tmp_path, engine_format):
 @pytest.mark.parametrize("engine_format", FORMATS)
 def test_files_of_version_2_answer_no_questions(tmp_path, engine_format):
     old = {**manifest_values(), "version": 2}
-    del old["span"], old["text"], old["source_tokenizer"]
+    del old["span"], old["text"], old["source_tokenizer"], old["detokenizer"]
     assert manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format).span == {}
     with pytest.raises(ArtifactError, match="wrong entry: text is not an object"):
         manifest_of(tmp_path, FILES[engine_format](json.dumps({**manifest_values(), "text": []})), engine_format)
@@ -46,12 +46,21 @@ def test_files_of_version_2_answer_no_questions(tmp_path, engine_format):
 @pytest.mark.parametrize("engine_format", FORMATS)
 def test_files_of_version_3_have_one_tokenizer(tmp_path, engine_format):
     old = {**manifest_values(), "version": 3}
-    del old["source_tokenizer"]
+    del old["source_tokenizer"], old["detokenizer"]
     assert manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format).source_tokenizer == ""
     with pytest.raises(ArtifactError, match="wrong entry: source_tokenizer is not a string"):
         manifest_of(
             tmp_path, FILES[engine_format](json.dumps({**manifest_values(), "source_tokenizer": 1})), engine_format
         )
+
+
+@pytest.mark.parametrize("engine_format", FORMATS)
+def test_files_of_version_4_have_no_detokenizer(tmp_path, engine_format):
+    old = {**manifest_values(), "version": 4}
+    del old["detokenizer"]
+    assert manifest_of(tmp_path, FILES[engine_format](json.dumps(old)), engine_format).detokenizer == {}
+    with pytest.raises(ArtifactError, match="wrong entry: detokenizer is not an object"):
+        manifest_of(tmp_path, FILES[engine_format](json.dumps({**manifest_values(), "detokenizer": 1})), engine_format)
 
 
 @pytest.mark.parametrize("engine_format", FORMATS)

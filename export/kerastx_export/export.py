@@ -17,10 +17,11 @@ from kerastx.runtime.writer import WRITING_TASKS
 from kerastx_export import constants, environment, gate, parity
 from kerastx_export.builder import BUILDERS, Graph, OnnxBuilder, TfliteBuilder
 from kerastx_export.comparison import Comparison, DevRows
-from kerastx_export.export_writer import export_writer, refuse_other_options
+from kerastx_export.export_writer import export_writer
 from kerastx_export.latency import latency_ms
 from kerastx_export.recipes import RECIPES, Recipe, recipe_named
 from kerastx_export.report import FileReport, Report
+from kerastx_export.shorter_context import with_context
 from kerastx_export.text_check import check_answers, check_tokenizer
 from kerastx_export.text_cost import measure_text_cost
 from kerastx_export.text_input import TextInput, text_input
@@ -28,6 +29,7 @@ from kerastx_export.trace import exportable
 from kerastx_export.workspace import workspace
 from kerastx_export.writer_comparison import HeldData, held_data, labelled_data
 from kerastx_export.writer_report import WriterReport
+from kerastx_export.writer_text import writer_text
 
 REPORT_FILES = ("report.json", "report.md")
 INPUT_CHOICES = ("ids", "text", "both")
@@ -54,7 +56,7 @@ def export_checkpoint(
     Args:
         checkpoint: a fine-tuned checkpoint, or its folder: a classification, multi_label, regression, embedding,
             tagging or span; or one that writes, a language_model or seq2seq, whose files generate with a key/value
-            cache and take no texts in the graph.
+            cache.
         output: folder of the files, of report.json and of report.md.
         formats: "tflite", "onnx" or both.
         recipe: "fp32", "fp16" or "dynamic_wi8_afp32"; see `kerastx_export.recipes`.
@@ -63,9 +65,10 @@ def export_checkpoint(
         inputs: "ids", "text" or "both"; by default "both", and "ids" where the tokenizer has no form of tensor
             operations. With texts as an input the tokenizer is part of the graph. A .tflite has the signatures `ids`,
             `tokenize` (the ids, and the bytes of each token) and `text` (what the task answers); an .onnx has the input
-            `text`, which is read where no ids are given.
+            `text`, which is read where no ids are given. A .tflite that writes has `tokenize` alone, for prompts or
+            sources, and goes on from ids: it takes no "text" only.
         text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
-            least 512.
+            least 512; of a model that writes at most 8192.
         context: of models that write: tokens that a text may have, fewer than the model has room for.
         loop: of models that write: a .tflite has the signature `generate` too, which writes a whole greedy text at one
             call, for a host without a loop of its own; see `kerastx_export.loop_graph`.
@@ -84,15 +87,17 @@ def export_checkpoint(
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
     if checkpoint.task in WRITING_TASKS:
-        refuse_other_options(input=inputs, **{"text-bytes": text_bytes})
-        place, held = Path(output).resolve(), held_data(dev)
+        if "onnx" in formats and (inputs == "both" or text_bytes is not None):
+            raise ExportError("an .onnx that writes takes ids only so far; use --formats tflite, or --input ids")
+        if context is not None:
+            checkpoint = with_context(checkpoint, context)
         return export_writer(
             checkpoint,
-            place,
+            Path(output).resolve(),
+            writer_text(checkpoint, inputs, text_bytes),
             formats=formats,
             recipe=stored_as,
-            dev=held,
-            context=context,
+            dev=held_data(dev),
             loop=loop,
             force=force,
             progress=report_progress,

@@ -15,11 +15,12 @@ from kerastx.runtime.writer import Writer
 from kerastx_export import constants, environment, step_parity
 from kerastx_export.latency import median_ms
 from kerastx_export.recipes import RECIPES, Recipe
-from kerastx_export.shorter_context import with_context
 from kerastx_export.step_builder import STEP_BUILDERS, OnnxStepBuilder, TfliteStepBuilder
 from kerastx_export.workspace import workspace
 from kerastx_export.writer_comparison import HeldData, WriterComparison
 from kerastx_export.writer_report import WriterFile, WriterReport
+from kerastx_export.writer_text import WriterText
+from kerastx_export.writer_text_check import check_writer_text
 
 REPORT_FILES = ("report.json", "report.md")
 PROMPT = 32
@@ -29,11 +30,11 @@ Progress = Callable[[str, int, int], None]
 def export_writer(
     checkpoint: Checkpoint,
     output: Path,
+    text: WriterText,
     *,
     formats: Sequence[str],
     recipe: Recipe,
     dev: HeldData | None,
-    context: int | None,
     loop: bool,
     force: bool,
     progress: Progress,
@@ -42,13 +43,13 @@ def export_writer(
     started = time.monotonic()
     if loop and "tflite" not in formats:
         raise ExportError("a loop is for .tflite files: --formats tflite")
-    if context is not None:
-        checkpoint = with_context(checkpoint, context)
     comparison = WriterComparison(checkpoint, dev)
     names = [f"{checkpoint.task}-{recipe.name}.{kind}" for kind in formats]
     with workspace(output, [*names, *REPORT_FILES], force=force) as folder:
         files = [
-            _export(STEP_BUILDERS[kind](checkpoint, folder, loop=loop), recipe, folder / name, comparison, progress)
+            _export(
+                STEP_BUILDERS[kind](checkpoint, folder, text, loop=loop), recipe, folder / name, comparison, progress
+            )
             for kind, name in zip(formats, names, strict=True)
         ]
         report = WriterReport(
@@ -57,6 +58,8 @@ def export_writer(
             recipe=recipe,
             compared_on=comparison.source,
             files=files,
+            no_text=text.no_text,
+            no_detokenizer=text.no_detokenizer,
             versions=environment.versions(),
             hardware=environment.hardware(),
             seconds=time.monotonic() - started,
@@ -90,6 +93,7 @@ def _export(
     parity = comparison.measure(
         writer, recipe, lambda phase, rows, total: progress(f"{builder.engine_format}: {phase}", rows, total)
     )
+    text = check_writer_text(path, builder.checkpoint, builder.text)
     prompt_ms, token_ms = _times(writer)
     done(3)
     return WriterFile(
@@ -103,6 +107,7 @@ def _export(
         prompt_ms=prompt_ms,
         token_ms=token_ms,
         operators=graph.operators,
+        text=text,
     )
 
 
@@ -133,10 +138,3 @@ def _times(writer: Writer) -> tuple[float, float]:
         median_ms(lambda: steps.step(token_ids, positions, empty, first_slot=0, source=source)),
         median_ms(lambda: steps.step(*last, cache, first_slot=length, source=source)),
     )
-
-
-def refuse_other_options(**options: object) -> None:
-    """Raise ExportError for what files that write have no use for."""
-    for name, value in options.items():
-        if value not in (None, "ids"):
-            raise ExportError(f"--{name} is for files that answer; a file that writes takes ids")

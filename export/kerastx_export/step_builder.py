@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 from collections.abc import Callable
 from functools import cached_property
@@ -32,13 +33,15 @@ from kerastx_export.step_graph import (
     step_specs,
     write_step_model,
 )
+from kerastx_export.tflite_grafting import add_tokenizers
 from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.tied_tables import share_tied_tables
+from kerastx_export.writer_text import WriterText
 
 _DOES = {"language_model": "Goes on from a text.", "seq2seq": "Writes the text that another one becomes."}
 
 
-def manifest_of(checkpoint: Checkpoint, recipe: Recipe, *, slots: bool) -> Manifest:
+def manifest_of(checkpoint: Checkpoint, recipe: Recipe, text: WriterText, *, slots: bool) -> Manifest:
     """Return what a file of `checkpoint` says about itself."""
     given = step_specs(checkpoint, slots=slots)
     sources = encode_specs() if checkpoint.task == "seq2seq" else {}
@@ -57,6 +60,8 @@ def manifest_of(checkpoint: Checkpoint, recipe: Recipe, *, slots: bool) -> Manif
         versions=environment.versions(),
         model=checkpoint.config.to_dict(),
         description=checkpoint.description or _DOES[checkpoint.task],
+        text=text.entry,
+        detokenizer=text.detokenizer,
     )
 
 
@@ -65,14 +70,20 @@ def _entry(name: str, spec: tf.TensorSpec) -> dict[str, object]:
 
 
 class TfliteStepBuilder:
-    """Makes .tflite files with the signatures of `signatures_of`."""
+    """Makes .tflite files with the signatures of `signatures_of`, and tokenize where there is a tokenizer."""
 
     engine_format = "tflite"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, *, loop: bool = False):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: WriterText, *, loop: bool = False):
         self.checkpoint = checkpoint
         self.folder = folder
+        self.text = text
         self.loop = loop
+
+    @cached_property
+    def _tokenizer(self) -> bytes | None:
+        text = self.text.text
+        return None if text is None else convert_tflite.convert_tokenizer(text, self.folder / "saved_tokenizer")
 
     def graph(self, recipe: Recipe) -> Graph:
         """Return the graph with its weights stored as `recipe` says."""
@@ -102,7 +113,12 @@ class TfliteStepBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""
-        return seal(graph.content, manifest_of(self.checkpoint, recipe, slots=True), self.engine_format)
+        content = graph.content
+        if self._tokenizer is not None:
+            parsed = TfliteGraph(content)
+            add_tokenizers(parsed.model, TfliteGraph(self._tokenizer).model)
+            content = parsed.packed()
+        return seal(content, manifest_of(self.checkpoint, recipe, self.text, slots=True), self.engine_format)
 
 
 class OnnxStepBuilder:
@@ -110,8 +126,9 @@ class OnnxStepBuilder:
 
     engine_format = "onnx"
 
-    def __init__(self, checkpoint: Checkpoint, folder: Path, *, loop: bool = False):
+    def __init__(self, checkpoint: Checkpoint, folder: Path, text: WriterText, *, loop: bool = False):
         self.checkpoint = checkpoint
+        self.text = dataclasses.replace(text, text=None, entry={})  # its graph takes ids only
 
     @cached_property
     def _fp32(self) -> list[onnx.ModelProto]:
@@ -152,7 +169,7 @@ class OnnxStepBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""
-        return seal(graph.content, manifest_of(self.checkpoint, recipe, slots=False), self.engine_format)
+        return seal(graph.content, manifest_of(self.checkpoint, recipe, self.text, slots=False), self.engine_format)
 
 
 STEP_BUILDERS: dict[str, type[TfliteStepBuilder] | type[OnnxStepBuilder]] = {

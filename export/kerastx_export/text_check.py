@@ -14,6 +14,7 @@ from kerastx.runtime.engines import Engine, Tokenizing
 from kerastx.runtime.session import Session
 from kerastx.runtime.text_runs import byte_rows, run_texts
 from kerastx.text.encoding import Encoding, truncated_lengths
+from kerastx.text.tokenizer import Tokenizer
 from kerastx_export.comparison import Comparison
 from kerastx_export.file_tokenizers import Tokenize, file_tokenizers
 from kerastx_export.probe_texts import ODD_TEXTS
@@ -31,7 +32,7 @@ def check_tokenizer(path: Path, text: TextInput, checkpoint: Checkpoint) -> None
     Every tokenizer that the file has is compared on odd texts, on random ones of all of Unicode, and on strings of
     pieces of the vocabulary.
     """
-    texts = [*ODD_TEXTS, "a\0b the\0caf\xe9", *random_texts(checkpoint)]
+    texts = [*ODD_TEXTS, "a\0b the\0caf\xe9", *random_texts(checkpoint.tokenizer)]
     for budget, tokenize in file_tokenizers(path, text).items():
         # The shorter budget is for short texts: of the others as many characters as fit.
         begun = _beginnings(texts, budget) if budget < text.budget else []
@@ -139,12 +140,10 @@ def byte_offsets(checkpoint: Checkpoint, texts: list[str], encoding: Encoding) -
     return found
 
 
-def random_texts(checkpoint: Checkpoint) -> list[str]:
+def random_texts(tokenizer: Tokenizer) -> list[str]:
     """Return texts of any characters, and of pieces of the vocabulary with and without blanks between them."""
     pick = random.Random(1)
-    pieces = [
-        checkpoint.tokenizer.token(number).replace("##", "") for number in range(checkpoint.tokenizer.vocabulary_size)
-    ]
+    pieces = [tokenizer.token(number).replace("##", "") for number in range(tokenizer.vocabulary_size)]
     texts = []
     for _ in range(RANDOM_TEXTS // 2):
         first = pick.choice((0x20, 0x20, 0xA0, 0x300, 0x400, 0x600, 0x900, 0x1E00, 0x3000, 0x4E00, 0xAC00, 0x1F300))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -17,6 +17,8 @@ from kerastx.layers.wordpiece import WordPiece
 from kerastx.runtime.text_entries import SMALLEST_BUDGET
 from kerastx.text.byte_pair_tables import BytePairTables
 from kerastx.text.graph_tables import WordPieceTables
+from kerastx.text.template import Slot
+from kerastx.text.tokenizer import Tokenizer
 
 BYTES_PER_TOKEN, DEFAULT_BUDGET = 6, 512
 # A graph of the whole budget costs a short text as much as a long one; a second one takes those of up to 16 tokens.
@@ -74,15 +76,34 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
         ValueError: the budget is less.
         ExportError: the tokenizer is another one.
     """
-    tokenizer, max_length = checkpoint.tokenizer, checkpoint.max_length
+    max_length = checkpoint.max_length
     size = max(DEFAULT_BUDGET, BYTES_PER_TOKEN * max_length) if budget is None else budget
+    check_budget(size, max_length)
+    slots = checkpoint.tokenizer.template.slots(is_pair=checkpoint.pair)
+    return tokenizer_input(checkpoint.tokenizer, slots, max_length=max_length, budget=size)
+
+
+def check_budget(size: int, max_length: int) -> None:
+    """ValueError for so few bytes of a text that they cannot fill the tokens of a model."""
     least = max(max_length, SMALLEST_BUDGET)
     if size < least:
         raise ValueError(
             f"a text of {size} bytes cannot fill the {max_length} tokens of this model: expected at least {least}"
         )
+
+
+def tokenizer_input(tokenizer: Tokenizer, slots: Sequence[Slot], *, max_length: int, budget: int) -> TextInput:
+    """Build a tokenizer out of tensor operations.
+
+    Args:
+        tokenizer: see `text_input`, also for the error.
+        slots: where its special tokens stand around one text, or around two.
+        max_length: tokens that are answered, special ones included.
+        budget: bytes of a text.
+    """
+    is_pair = sum(slot.text is not None for slot in slots) == 2
     # The longer of two texts is cut, so that all tokens of both have to be known.
-    most = size if checkpoint.pair else max_length
+    most = budget if is_pair else max_length
     tables: WordPieceTables | BytePairTables
     try:
         if tokenizer.family == "BPE":
@@ -91,16 +112,12 @@ def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInpu
         else:
             tables = WordPieceTables.of(tokenizer)
             tokens = WordPiece(**vars(tables), max_tokens=most, name="wordpiece")
-    except DataError as error:
-        raise ExportError(f"text cannot be the input of this model: {error}; export with --input ids") from error
-    slots = tokenizer.template.slots(is_pair=checkpoint.pair)
-    try:
         assemble = AssembleTokens(slots=slots, max_length=max_length, pad_id=tokenizer.pad_id, name="assemble_tokens")
-    except ValueError as error:
+    except (DataError, ValueError) as error:
         raise ExportError(f"text cannot be the input of this model: {error}; export with --input ids") from error
 
     def function(*texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.identity(value) for name, value in assemble(*map(tokens, texts)).items()}
 
-    names, short = TEXT_INPUTS[: 1 + checkpoint.pair], SHORT_BUDGET if size >= 2 * SHORT_BUDGET else None
-    return TextInput(names, size, short, function, tables.size_bytes, needs_size=tokenizer.family == "BPE")
+    names, short = TEXT_INPUTS[: 1 + is_pair], SHORT_BUDGET if budget >= 2 * SHORT_BUDGET else None
+    return TextInput(names, budget, short, function, tables.size_bytes, needs_size=tokenizer.family == "BPE")

@@ -27,13 +27,9 @@ def graft(model: Any, tokenizer: Any, *, task: str, with_ids: bool = True) -> No
             and more; maybe with tokenize_short.
     """
     (ids,) = model.signatureDefs
-    tokenizers = sorted(tokenizer.signatureDefs, key=lambda entry: entry.signatureKey)
+    tokenizers = add_tokenizers(model, tokenizer)
     tokenize = tokenizers[0]
-    first = len(model.subgraphs)
-    model.subgraphs += _moved(model, tokenizer, first)
-    for entry in tokenizers:
-        entry.subgraphIndex += first
-    ids.signatureKey, tokenize.signatureKey = IDS.encode(), TOKENIZE.encode()
+    ids.signatureKey = IDS.encode()
     answering = model.subgraphs[ids.subgraphIndex]
     tokenizing = model.subgraphs[tokenize.subgraphIndex]
     given = _by_name(tokenize.outputs)
@@ -50,6 +46,23 @@ def graft(model: Any, tokenizer: Any, *, task: str, with_ids: bool = True) -> No
         model.subgraphs[ids.subgraphIndex], text.subgraphIndex = joined, ids.subgraphIndex
         model.signatureDefs = [text, *tokenizers]
     add_places(model, text, task=task, given=given)
+
+
+def add_tokenizers(model: Any, tokenizer: Any) -> list[Any]:
+    """Give a model the signatures of a tokenizer beside its own; return their entries, tokenize first.
+
+    Args:
+        model: a `schema.ModelT`, changed in place.
+        tokenizer: see `graft`; not to be used elsewhere any more.
+    """
+    entries = sorted(tokenizer.signatureDefs, key=lambda entry: entry.signatureKey)
+    first = len(model.subgraphs)
+    model.subgraphs += _moved(model, tokenizer, first)
+    for entry in entries:
+        entry.subgraphIndex += first
+    entries[0].signatureKey = TOKENIZE.encode()
+    model.signatureDefs = [*model.signatureDefs, *entries]
+    return entries
 
 
 def _moved(model: Any, tokenizer: Any, first: int) -> list[Any]:

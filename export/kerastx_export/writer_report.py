@@ -11,6 +11,7 @@ from kerastx_export.greedy_parity import GreedyParity
 from kerastx_export.recipes import Recipe
 from kerastx_export.step_parity import StepParity
 from kerastx_export.writer_comparison import HeldScores, WriterParity
+from kerastx_export.writer_text_check import LONG, SHORT, WriterTextCost
 
 _ENGINES = {"tflite": "LiteRT", "onnx": "onnxruntime"}
 
@@ -29,6 +30,7 @@ class WriterFile:
         held: the scores of both on the rows that were given; None = there were none.
         prompt_ms, token_ms: median CPU milliseconds of a prompt of 32 tokens and of each token behind it, one thread.
         operators: operator -> how many.
+        text: what the tokenizer in it takes; None where it takes ids only.
     """
 
     name: str
@@ -41,6 +43,7 @@ class WriterFile:
     prompt_ms: float
     token_ms: float
     operators: dict[str, int]
+    text: WriterTextCost | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class WriterReport:
     hardware: str
     seconds: float
     paths: list[Path]
+    no_text: str = ""
+    no_detokenizer: str = ""
 
     def to_json(self) -> str:
         """Return the content of report.json."""
@@ -64,6 +69,8 @@ class WriterReport:
             "parameters": self.parameters,
             "recipe": {"name": self.recipe.name, "note": self.recipe.note},
             "compared_on": self.compared_on,
+            "no_text": self.no_text,
+            "no_detokenizer": self.no_detokenizer,
             "files": [asdict(file) for file in self.files],
             "versions": self.versions,
             "hardware": self.hardware,
@@ -92,6 +99,7 @@ class WriterReport:
                 "Compared with Keras on texts of our own: a padded prompt at once, then one token at a time with the "
                 "cache; and what both write with the most probable token at each step, up to the first that differs. "
                 f"Times are medians of CPU time, one thread, on {self.hardware}.",
+                *self._texts,
                 *self._scores(),
                 "## Operators\n\n" + "\n".join(operators),
                 "## Versions\n\n" + "\n".join(versions) + "\n",
@@ -114,6 +122,18 @@ class WriterReport:
         ]
         return [f"## Scores on {held[0][1].rows}", "\n".join(table), *(f"`{n}`: {_held_line(h)}." for n, h in held)]
 
+    @property
+    def _texts(self) -> list[str]:
+        """Say in sentences what the files need the tokenizers library for, or what it costs to do without."""
+        said = [f"{file.name}: {text_sentence(file.text)}" for file in self.files if file.text is not None]
+        onnx = [file.name for file in self.files if file.engine_format == "onnx"]
+        said += [f"{name}: it takes ids only, as every .onnx that writes does so far" for name in onnx]
+        if self.no_text:
+            said.append(f"The files take ids only: {self.no_text}.")
+        if self.no_detokenizer:
+            said.append(f"The files have no tables that turn tokens into text: {self.no_detokenizer}.")
+        return said
+
     def summary(self) -> str:
         """Return what was made and how it compares, for a terminal."""
         lines = []
@@ -125,7 +145,15 @@ class WriterReport:
             parity = WriterParity(file.parity, file.greedy, file.held)
             lines += [f"  {line}" for line in writer_parity_lines(parity)]
         paths = [f"  {path}" for path in self.paths]
-        return "\n".join([*lines, f"Written in {self.seconds:.0f} s:", *paths])
+        return "\n".join([*lines, *self._texts, f"Written in {self.seconds:.0f} s:", *paths])
+
+
+def text_sentence(text: WriterTextCost) -> str:
+    """Return what the tokenizer in a file takes."""
+    return (
+        f"its tokenizer reads {text.budget} bytes, with tables of {text.tables_bytes / 1e6:.2f} MB: {SHORT} bytes in "
+        f"{text.short_ms:.2f} ms, {LONG} in {text.long_ms:.2f} ms"
+    )
 
 
 def writer_parity_lines(parity: WriterParity) -> list[str]:

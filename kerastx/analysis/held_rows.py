@@ -8,10 +8,10 @@ import numpy as np
 
 from kerastx.data.held_text import HeldText
 from kerastx.data.text_pairs import TextPairs
-from kerastx.errors import DataError
+from kerastx.errors import DataError, MissingExtraError
 from kerastx.runtime.generation import Vocabularies
 from kerastx.runtime.text_probabilities import Row
-from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.encoding import TextEncoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,11 @@ def text_rows(vocabularies: Vocabularies, text: HeldText, *, limit: int | None =
 
     Raises:
         DataError: the text has no tokens.
+        MissingExtraError: the tokenizers library is not installed.
     """
     tokenizer = vocabularies.tokenizer
+    if not isinstance(tokenizer, TextEncoder):  # which tells where in the text a token stands
+        raise MissingExtraError("tokenizers", "tokenizers")
     begin = np.array(tokenizer.begin_ids, np.int32)
     # The last token is not read, so that a row has one more than the model has places.
     length = vocabularies.max_length - len(begin) + 1
@@ -65,7 +68,7 @@ def text_rows(vocabularies: Vocabularies, text: HeldText, *, limit: int | None =
     return HeldRows(rows, num_bytes)
 
 
-def _tokens_of(tokenizer: Tokenizer, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def _tokens_of(tokenizer: TextEncoder, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return the tokens of a document, int32 (L,), and the bytes of each, int64 (L,), with blanks before it."""
     before = len(tokenizer.template.before)
     after = tokenizer.template.num_special(is_pair=False) - before
@@ -99,9 +102,8 @@ def pair_rows(vocabularies: Vocabularies, pairs: TextPairs) -> HeldRows:
     tokenizer = vocabularies.tokenizer
     begin, end = tokenizer.begin_ids, tokenizer.end_ids[:1]
     room = vocabularies.max_length - len(begin) - 1
-    sources = (vocabularies.source_tokenizer or tokenizer).encode_batch(
-        pairs.sources, max_length=vocabularies.max_length
-    )
+    assert vocabularies.source_tokenizer is not None  # an encoder-decoder has one
+    sources = vocabularies.source_tokenizer.encode_batch(pairs.sources, max_length=vocabularies.max_length)
     return HeldRows(
         [
             Row(np.concatenate([begin, ids[:room], end]).astype(np.int32), min(len(ids), room) + len(end), source)

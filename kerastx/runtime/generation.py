@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from kerastx.runtime.decoding import Beginning, Decoder, GeneratedText, Language
 from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.texts import checked_texts
 from kerastx.runtime.writing import write
-from kerastx.text.encoding import Encoding
-
-if TYPE_CHECKING:  # it needs the tokenizers library
-    from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.encoding import Encoding, TextEncoder
+from kerastx.text.template import Template
 
 # What a language model writes where nobody says how much; it may never end by itself.
 NEW_TOKENS = 100
@@ -24,6 +22,37 @@ NEW_TOKENS = 100
 SLOTS_AT_ONCE = 2**15
 
 Sources = dict[str, np.ndarray] | None
+
+
+class WritingTokenizer(Protocol):
+    """Stands between written texts and their tokens: `kerastx.text.tokenizer.Tokenizer`, or what a file has for it.
+
+    Attributes:
+        template: where special tokens stand around a prompt; what is in front of it counts.
+        vocabulary_size, begin_ids, end_ids, special_ids: see `Tokenizer`.
+    """
+
+    template: Template
+    begin_ids: tuple[int, ...]
+    end_ids: tuple[int, ...]
+
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    @property
+    def special_ids(self) -> tuple[int, ...]: ...
+
+    def encode_ids(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the int32 ids of each text, without special tokens and without truncation."""
+        ...
+
+    def token(self, id: int) -> str:
+        """Return the piece behind an id."""
+        ...
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return readable text for token ids; special tokens are left out."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +67,8 @@ class Vocabularies:
         places: tokens that a text may have.
     """
 
-    tokenizer: Tokenizer
-    source_tokenizer: Tokenizer | None
+    tokenizer: WritingTokenizer
+    source_tokenizer: TextEncoder | None
     vocabulary_size: int
     max_length: int
     places: int

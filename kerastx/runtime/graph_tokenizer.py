@@ -57,8 +57,8 @@ class GraphTokenizer(TextEncoder):
         self._engine = engine
         self._takes_pairs = len(engine.text_inputs) == 2
         self._kind = text["kind"]
-        self._json = manifest.tokenizer
-        self._graph_room = manifest.max_length - self.template.num_special(is_pair=self._takes_pairs)
+        self._json = manifest.source_tokenizer or manifest.tokenizer
+        self._graph_room = engine.max_tokens - self.template.num_special(is_pair=self._takes_pairs)
         self._before, self._between, self._behind = self._special_places()
 
     def _special_places(self) -> tuple[int, tuple[int, ...], int]:
@@ -67,6 +67,10 @@ class GraphTokenizer(TextEncoder):
         first, *others = [place for place, slot in enumerate(slots) if slot.text is not None]
         last = others[0] if others else first
         return first, tuple(slot.token_id for slot in slots[first + 1 : last]), len(slots) - last - 1
+
+    def encode_ids(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the int32 ids of each text, without special tokens and without truncation."""
+        return [reading.token_ids for reading in self._read(texts, None)]
 
     def token(self, id: int) -> str:
         """Return the piece behind an id; ValueError for an id outside the vocabulary."""

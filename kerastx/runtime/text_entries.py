@@ -29,7 +29,7 @@ def _entry_problem(text: dict[str, Any], manifest: Manifest) -> str:
         return f"has the budget {text['budget']!r}; expected at least {SMALLEST_BUDGET} bytes"
     if not isinstance(text["kind"], str) or text["kind"] not in WORD_BREAKS:
         return f"has the kind {text['kind']!r}; expected one of {', '.join(WORD_BREAKS)}"
-    size = manifest.model.get("vocabulary_size")
+    size = manifest.model.get("source_vocabulary_size") or manifest.model.get("vocabulary_size")
     most = size if type(size) is int else 2**31
     for name in ("pad_id", "sep_id"):
         if not _is_id(text[name], most):
@@ -54,9 +54,17 @@ def _graph_problem(text: dict[str, Any], manifest: Manifest, engine: Engine | To
         return "promises a tokenizer, the graph has none"
     if text["budget"] != engine.budgets[-1]:
         return f"promises {text['budget']} bytes, the graph takes {engine.budgets[-1]}"
-    if engine.max_tokens != manifest.max_length:
-        return f"is of a graph of {engine.max_tokens} tokens, the file says {manifest.max_length}"
+    if engine.max_tokens != (most := _most_tokens(manifest)):
+        return f"is of a graph of {engine.max_tokens} tokens, the file says {most}"
     return ""
+
+
+def _most_tokens(manifest: Manifest) -> int:
+    """Return how many tokens a graph answers: as many as texts are cut to, or as leave room behind a prompt."""
+    places = manifest.model.get("max_sequence_length")
+    if manifest.task != "language_model" or type(places) is not int:
+        return manifest.max_length
+    return min(places - 1, manifest.text["budget"])
 
 
 def _is_slot(slot: Any, most: int) -> bool:

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerastx.runtime.sampling import log_softmax
 from kerastx.runtime.step_decoder import NO_TOKEN, Steps
-from kerastx.text.encoding import Encoding
-
-if TYPE_CHECKING:  # it needs the tokenizers library
-    from kerastx.text.tokenizer import Tokenizer
+from kerastx.text.encoding import Encoding, TextEncoder
 
 ROWS_AT_ONCE = 32
 LOGITS_AT_ONCE = 2**22  # numbers of one step; several arrays of them in float64 are held, 32 MB each
@@ -74,7 +70,7 @@ def step_logits(steps: Steps, batch: Batch) -> Iterator[np.ndarray]:
         yield logits
 
 
-def batch_of(rows: Sequence[Row], source_tokenizer: Tokenizer | None = None) -> Batch:
+def batch_of(rows: Sequence[Row], source_tokenizer: TextEncoder | None = None) -> Batch:
     """Return rows as one batch, all their tokens but the last of each."""
     token_ids = np.zeros((len(rows), max(row.num_read for row in rows)), np.int32)
     mask = np.zeros(token_ids.shape, bool)

@@ -153,7 +153,8 @@ class Scorer:
         return rows
 
     def _sources(self, texts: list[str]) -> list[Encoding]:
-        tokenizer = self.vocabularies.source_tokenizer or self.vocabularies.tokenizer
+        tokenizer = self.vocabularies.source_tokenizer
+        assert tokenizer is not None  # an encoder-decoder has one
         return tokenizer.encode_batch(texts, max_length=self.vocabularies.max_length)
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from kerastx.artifact import Artifact, Manifest
-from kerastx.errors import ArtifactError, DataError
+from kerastx.errors import ArtifactError
 from kerastx.runtime.decoding import GeneratedText
 from kerastx.runtime.file_steps import FileSteps, open_steps
-from kerastx.runtime.generation import Generator, Vocabularies
+from kerastx.runtime.generation import Generator, Vocabularies, WritingTokenizer
 from kerastx.runtime.generation_settings import GenerationSettings
 from kerastx.runtime.step_decoder import StepDecoder
 from kerastx.runtime.text_scores import step_scorer
 from kerastx.runtime.texts import checked_texts
-
-if TYPE_CHECKING:
-    from kerastx.text.tokenizer import Tokenizer
+from kerastx.runtime.writer_tokenizers import tokenizers_of
+from kerastx.text.encoding import TextEncoder
 
 WRITING_TASKS = ("language_model", "seq2seq")
 
@@ -41,7 +40,7 @@ class Writer:
         self.scorer = step_scorer(vocabularies, steps)
 
     @property
-    def tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> WritingTokenizer:
         return self.vocabularies.tokenizer
 
     @overload
@@ -86,26 +85,20 @@ def open_writer(artifact: Artifact, *, threads: int = 1) -> Writer:
 
     Raises:
         ArtifactError: its parts do not belong together, or the engine cannot load the graph.
-        MissingExtraError: the engine, or the tokenizers library, is not installed.
+        MissingExtraError: the engine is not installed, or the tokenizers library, for a file that cannot do without.
     """
-    from kerastx.text.tokenizer import Tokenizer
-
     manifest = artifact.manifest
-    try:
-        tokenizer = Tokenizer.from_json(manifest.tokenizer)
-        source = None
-        if manifest.task == "seq2seq":
-            source = Tokenizer.from_json(manifest.source_tokenizer) if manifest.source_tokenizer else tokenizer
-    except DataError as error:
-        raise ArtifactError(f"its tokenizer cannot be read: {error}") from error
     steps = open_steps(artifact.content, artifact.engine_format, threads=threads)
+    tokenizer, source = tokenizers_of(manifest, steps)
     if steps.shapes.has_sources != (source is not None):
         given = "that reads sources" if steps.shapes.has_sources else "without sources"
         raise ArtifactError(f"a {manifest.task} file with a graph {given}")
     return Writer(manifest, _vocabularies(manifest, tokenizer, source, steps.shapes.vocabulary_size), steps)
 
 
-def _vocabularies(manifest: Manifest, tokenizer: Tokenizer, source: Tokenizer | None, size: int) -> Vocabularies:
+def _vocabularies(
+    manifest: Manifest, tokenizer: WritingTokenizer, source: TextEncoder | None, size: int
+) -> Vocabularies:
     places = manifest.model.get("max_sequence_length")
     if type(places) is not int or places < 2 or size < tokenizer.vocabulary_size:
         raise ArtifactError(

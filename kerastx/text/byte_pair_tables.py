@@ -72,7 +72,7 @@ class BytePairTables:
         return cls(
             pages=pages,
             classes=classes,
-            symbols=small(np.array([vocabulary[character] for character in _byte_characters()])),
+            symbols=small(np.array([vocabulary[character] for character in byte_characters()])),
             **_pair_tables([(vocabulary[a], vocabulary[b], vocabulary[a + b]) for a, b in merges], size),
             leading=small(blanks[0]),
             trailing=small(blanks[1]),
@@ -100,7 +100,7 @@ def _trims(content: dict[str, Any]) -> bool:
     return bool(trimming)
 
 
-def _byte_characters() -> list[str]:
+def byte_characters() -> list[str]:
     """Return the letter that byte-level BPE writes for each byte: itself if it can be seen, else one from 256 on."""
     seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     hidden = iter(range(256, 512))
@@ -108,7 +108,7 @@ def _byte_characters() -> list[str]:
 
 
 def _blanks_at_ends(tokenizer: Tokenizer, size: int) -> np.ndarray:
-    blank = _byte_characters()[ord(" ")]
+    blank = byte_characters()[ord(" ")]
     tokens = [tokenizer.token(number) for number in range(size)]
     return np.array([[len(token) - len(strip(token, blank)) for token in tokens] for strip in (str.lstrip, str.rstrip)])
 

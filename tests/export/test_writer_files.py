@@ -82,7 +82,9 @@ def test_the_report_says_how_close_files_are(folder):
         assert file["parity"]["max_difference"] < 1e-3
         assert file["parity"]["perplexity"] == pytest.approx(file["parity"]["keras_perplexity"], rel=1e-4)
         assert file["parity"]["same_best"] == 1.0
-    assert "log-probabilities from Keras" in (folder / "gpt2" / "report.md").read_text()
+    text = (folder / "gpt2" / "report.md").read_text()
+    assert "log-probabilities from Keras" in text
+    assert "language_model-fp32.onnx: it takes ids only, as every .onnx that writes does so far" in text
 
 
 def test_files_in_8_bits_are_smaller_and_close(tmp_path):
@@ -136,8 +138,10 @@ def test_what_it_is_not_for(folder, tmp_path):
         writer.generate(["the", "the " * 40])
     with pytest.raises(ValueError, match="unknown settings topk"):
         writer.generate("the", topk=3)
-    with pytest.raises(ExportError, match="--input is for files that answer"):
+    with pytest.raises(ExportError, match="goes on from ids, which it wrote itself; export with --input both"):
         export_checkpoint(checkpoint_of("gpt2"), tmp_path / "files", inputs="text")
+    with pytest.raises(ExportError, match="an .onnx that writes takes ids only so far; use --formats tflite"):
+        export_checkpoint(checkpoint_of("gpt2"), tmp_path / "files", inputs="both")
 
 
 def test_a_manifest_that_does_not_belong_to_the_graph(folder, tmp_path):

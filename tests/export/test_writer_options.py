@@ -21,7 +21,7 @@ PROMPTS = ["the cat", "a dog ran over the hill", "who"]
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_a_shorter_context_writes_the_same_until_it_is_full(tmp_path, name):
     checkpoint = writing_checkpoints.language_model(name)
-    export_checkpoint(checkpoint, tmp_path / "files", recipe="fp32", context=9)
+    export_checkpoint(checkpoint, tmp_path / "files", recipe="fp32", context=9, inputs="ids")
     for kind in ("tflite", "onnx"):
         path = tmp_path / "files" / f"language_model-fp32.{kind}"
         writer = kerastx.load(path)
@@ -38,7 +38,9 @@ def test_a_shorter_context_writes_the_same_until_it_is_full(tmp_path, name):
 def test_tables_of_positions_shrink_with_the_context(tmp_path):
     checkpoint = writing_checkpoints.language_model("gpt2")
     sizes = [
-        export_checkpoint(checkpoint, tmp_path / str(context), formats=("tflite",), recipe="fp32", context=context)
+        export_checkpoint(
+            checkpoint, tmp_path / str(context), formats=("tflite",), recipe="fp32", inputs="ids", context=context
+        )
         .files[0]
         .size_bytes
         for context in (None, 12)

@@ -36,8 +36,8 @@ class LitertEngine:
                 raise ArtifactError(f"expected a TFLite graph with one signature, or one called {IDS}, found {keys}")
             answering = next((key for key in (IDS, TEXT) if key in keys), keys[0])
             self._runner = interpreter.get_signature_runner(answering)
-            tokenizers = [interpreter.get_signature_runner(key) for key in keys if key.split("_")[0] == TOKENIZE]
             self._texts: Any = interpreter.get_signature_runner(TEXT) if TEXT in keys else None
+            self._tokenizers = Tokenizers(interpreter)
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
         self._lock = threading.Lock()
@@ -46,12 +46,8 @@ class LitertEngine:
             inputs, outputs = {}, {name: outputs[name] for name in outputs if name not in (*BYTE_OUTPUTS, CUT)}
         self.inputs = {name: np.dtype(detail["dtype"]) for name, detail in inputs.items()}
         self.outputs = {name: np.dtype(detail["dtype"]) for name, detail in outputs.items()}
-        sized = sorted(((_tokenizer_sizes(runner), runner) for runner in tokenizers), key=lambda one: one[0])
-        if len({(names, most) for (_, names, most), _ in sized}) > 1:
-            raise ArtifactError("expected tokenizers of the same texts and tokens in the graph, found different ones")
-        self.budgets = tuple(budget for (budget, _, _), _ in sized)
-        self._tokenizers = [runner for _, runner in sized]
-        _, self.text_inputs, self.max_tokens = sized[0][0] if sized else (0, (), 0)
+        self.budgets, self.text_inputs = self._tokenizers.budgets, self._tokenizers.text_inputs
+        self.max_tokens = self._tokenizers.max_tokens
 
     def run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return every output by its name; see `Engine`."""
@@ -77,26 +73,20 @@ class LitertEngine:
 
     def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
         """Return what the tokenizer of the smallest size that fits makes of a text, or of a pair; see `Tokenizing`."""
-        longest = max(map(len, texts))
-        place = next(number for number, budget in enumerate(self.budgets) if budget >= longest)
-        budget = self.budgets[place]
-        rows = {
-            name: np.frombuffer(text.ljust(budget, b"\0"), np.uint8).reshape(1, budget)
-            for name, text in zip(self.text_inputs, texts, strict=True)
-        }
         with self._lock:
-            return self._tokenizers[place](**rows)
+            return self._tokenizers.tokenize(texts)
 
 
 class StepGraph:
     """The signatures of a file that writes: what they take and answer, and a model that runs them.
 
     A `CompiledModel` reads and writes tensors in buffers of their own, which an interpreter would copy to arrays and
-    back. It does not tell which sizes are open, so an interpreter that never runs is asked.
+    back. It does not tell which sizes are open, so an interpreter is asked, which runs the tokenizers at most.
 
     Attributes:
         signatures: by name, "step" and what else there is: (inputs, outputs).
         model: to be resized and run.
+        tokenizers: of prompts or sources.
     """
 
     def __init__(self, content: bytes, *, threads: int = 1):
@@ -104,6 +94,7 @@ class StepGraph:
             interpreter = _interpreter(content, threads)
             try:
                 runners = {key: interpreter.get_signature_runner(key) for key in interpreter.get_signature_list()}
+                self.tokenizers = Tokenizers(interpreter)
                 self.model = _compiled(content, threads)
             except (ValueError, RuntimeError) as error:
                 raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
@@ -143,6 +134,39 @@ def _compiled(content: bytes, threads: int) -> Any:
     details = buffer.get_tensor_details()
     buffer.write(np.zeros(details["shape"], details["dtype"]))
     return model
+
+
+class Tokenizers:
+    """The tokenizer in a graph, for several sizes of text; only one thread at a time may run it.
+
+    Attributes:
+        budgets, max_tokens, text_inputs: see `LitertEngine`.
+    """
+
+    def __init__(self, interpreter: Any):
+        runners = [
+            interpreter.get_signature_runner(key) for key in interpreter.get_signature_list() if _is_tokenizer(key)
+        ]
+        sized = sorted(((_tokenizer_sizes(runner), runner) for runner in runners), key=lambda one: one[0])
+        if len({(names, most) for (_, names, most), _ in sized}) > 1:
+            raise ArtifactError("expected tokenizers of the same texts and tokens in the graph, found different ones")
+        self.budgets = tuple(budget for (budget, _, _), _ in sized)
+        self._runners = [runner for _, runner in sized]
+        _, self.text_inputs, self.max_tokens = sized[0][0] if sized else (0, (), 0)
+
+    def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+        longest = max(map(len, texts))
+        place = next(number for number, budget in enumerate(self.budgets) if budget >= longest)
+        budget = self.budgets[place]
+        rows = {
+            name: np.frombuffer(text.ljust(budget, b"\0"), np.uint8).reshape(1, budget)
+            for name, text in zip(self.text_inputs, texts, strict=True)
+        }
+        return self._runners[place](**rows)
+
+
+def _is_tokenizer(key: str) -> bool:
+    return key.split("_")[0] == TOKENIZE
 
 
 def _interpreter(content: bytes, threads: int) -> Any:

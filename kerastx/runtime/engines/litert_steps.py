@@ -7,7 +7,7 @@ of the new tokens and leaves all others as they are; into buffers of their own i
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class LitertSteps:
 
     Attributes:
         shapes: of the graph.
+        budgets, max_tokens, text_inputs: of its tokenizer of prompts or sources; see `Tokenizing`.
 
     Raises:
         ArtifactError: the graph's step is not ours.
@@ -52,6 +53,14 @@ class LitertSteps:
         self._inputs: dict[tuple[str, str], tuple[tuple[int, ...], Any]] = {}
         self._dims: dict[tuple[str, str], tuple[int, ...]] = {}
         self._lock = threading.Lock()
+        self._tokenizers = graph.tokenizers
+        self.budgets, self.max_tokens = graph.tokenizers.budgets, graph.tokenizers.max_tokens
+        self.text_inputs = graph.tokenizers.text_inputs
+
+    def tokenize(self, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+        """Return the tokens of a prompt or of a source; see `Tokenizing`."""
+        with self._lock:
+            return self._tokenizers.tokenize(texts)
 
     def encode(self, token_ids: np.ndarray, padding_mask: np.ndarray) -> dict[str, Any]:
         given = {SOURCE_IDS: token_ids.astype(np.int32, copy=False), SOURCE_MASK: padding_mask}

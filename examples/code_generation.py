@@ -169,6 +169,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     written = [one.text for one in checkpoint.generate([task.text for task in dev])]
     for text, task in list(zip(written, dev, strict=True))[:3]:
         print(f"\n{task.text}\n--- written:\n{text}\n--- should be:\n{task.program}")
+    report = kerastx.export(checkpoint, options.output / "export", force=True)
+    print(f"{report.summary()}\n{kerastx.load(report.paths[0]).generate(dev[0].text).text}")
     return score(written, dev)
 
 

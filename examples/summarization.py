@@ -131,6 +131,11 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     for name, texts in {"the model": written, **leads(dev.sources, train.targets)}.items():
         scores[name] = writing.rouge(texts, dev.references)
         print(f"{name:>16}" + "".join(f"{score:8.2f}" for score in scores[name].values()))
+
+    # Files that summarize without TensorFlow: `kerastx summarize FILE < texts.txt`
+    report = kerastx.export(checkpoint, options.output / "export", force=True)
+    print(report.summary())
+    print(f"{report.paths[0].name}: {kerastx.load(report.paths[0]).generate(dev.sources[0]).text}")
     return scores["the model"]
 
 

@@ -108,6 +108,12 @@ def main(arguments: list[str] | None = None) -> float:
         # Drawn, not the most probable: that soon repeats itself.
         written = checkpoint.generate(prompt, temperature=0.8, top_p=0.95, seed=options.seed)
         print(f"\n{prompt}{written.text}")
+
+    # Files that write without TensorFlow: `kerastx generate FILE "A text"`
+    report = kerastx.export(checkpoint, options.output / "export", force=True)
+    print(f"\n{report.summary()}")
+    prompt = (options.prompt or ["The "])[0]
+    print(f"{report.paths[0].name}: {prompt}{kerastx.load(report.paths[0]).generate(prompt).text}")
     return perplexity
 
 

@@ -1,4 +1,4 @@
-"""Train a translator on pairs of sentences, score it, and let it translate.
+"""Train a translator on pairs of sentences, score it, and export it to files that translate.
 
     python examples/translation.py --output build/example-translator
     python examples/translation.py --train $KERASTX_DATA/multi30k/train.{en,de}.gz \
@@ -129,13 +129,18 @@ def main(arguments: list[str] | None = None) -> float:
     checkpoint = kerastx.Checkpoint(
         model=model, tokenizer=tokenizer, config=config, task="seq2seq", max_length=options.max_length
     )
-    kerastx.save_checkpoint(options.output, checkpoint, force=True)
+    kerastx.save_checkpoint(options.output / "checkpoint", checkpoint, force=True)
     written = [one.text for one in checkpoint.generate(dev.sources)]
     for source, text, target in list(zip(dev.sources, written, dev.targets, strict=True))[:3]:
         print(f"{source}\n  {text}\n  should be: {target}")
     score = writing.corpus_bleu(written, dev.targets)
     chrf = writing.corpus_chrf(written, dev.targets)
     print(f"{len(dev):,} sentences that were not trained on: BLEU {score:.2f}, chrF {chrf:.2f}")
+
+    # Files that translate without TensorFlow, each scored beside Keras: `kerastx translate FILE "A text."`
+    report = kerastx.export(checkpoint, options.output / "export", dev=dev, force=True)
+    print(report.summary())
+    print(f"{report.paths[0].name}: {kerastx.load(report.paths[0]).generate(dev.sources[0]).text}")
     return score
 
 

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import math
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +21,26 @@ def example(repository, name: str):
     return module
 
 
+WITHOUT_TENSORFLOW = """
+import sys
+for name in ("tensorflow", "keras"):
+    sys.modules[name] = None
+from kerastx.cli.app import main
+main(sys.argv[1:])
+"""
+
+
+def answers(output, verb: str, text: str) -> None:
+    """Let both files of an example answer as Python does, from the command line without TensorFlow."""
+    files = sorted((output / "export").glob("*-dynamic_wi8_afp32.*"))
+    assert [file.suffix for file in files] == [".onnx", ".tflite"]
+    for file in files:
+        command = [sys.executable, "-c", WITHOUT_TENSORFLOW, verb, str(file), text, "--max-new-tokens", "4", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["written"] == kerastx.load(file).generate(text, max_new_tokens=4).text
+
+
 def test_text_generation_learns_a_little_and_goes_on(repository, tmp_path, capsys):
     (tmp_path / "verse.txt").write_text("ROMEO:\nBut, soft! what light through yonder window breaks?\n\n" * 60)
     main = example(repository, "text_generation").main
@@ -29,6 +51,7 @@ def test_text_generation_learns_a_little_and_goes_on(repository, tmp_path, capsy
     printed = capsys.readouterr().out
     assert f"held out: perplexity {perplexity:.3f}, {math.log(perplexity):.3f} nats" in printed
     assert "\nRO" in printed
+    answers(tmp_path / "out", "generate", "RO")
     assert kerastx.load(tmp_path / "out" / "checkpoint").task == "language_model"
 
 
@@ -54,7 +77,8 @@ def test_translation_learns_from_files_as_from_the_grammar(repository, tmp_path,
     few = ["--epochs", "1", "--vocabulary-size", "300", "--max-length", "16", "--output", str(tmp_path / "out")]
     assert 0 <= module.main([*files[0], *files[1], *few]) <= 100
     assert "6 sentences that were not trained on: BLEU " in capsys.readouterr().out
-    assert kerastx.load(tmp_path / "out").task == "seq2seq"
+    assert kerastx.load(tmp_path / "out" / "checkpoint").task == "seq2seq"
+    answers(tmp_path / "out", "translate", train.sources[0])
 
 
 @pytest.mark.slow
@@ -96,6 +120,7 @@ def test_summarization_reads_several_summaries_and_scores_what_needs_no_model_to
     first = 100 * 2 * 1 / (3 + 2)  # "the dog sleeps" and "a dog"
     assert f"  first sentence   {first:.2f}    0.00   {first:.2f}" in printed
     assert "   first 2 words" in printed
+    answers(tmp_path / "out", "summarize", rows[0]["source"][0])
 
 
 @pytest.mark.slow
@@ -147,6 +172,7 @@ def test_code_generation_runs_the_tests_of_mbpp(repository, tmp_path, capsys):
     assert "3 programs to learn from" in printed
     assert "the tests pass 2 of 2 programs of the data set itself" in printed
     assert kerastx.load(tmp_path / "out" / "checkpoint").task == "seq2seq"
+    answers(tmp_path / "out", "translate", rows[0]["text"])
 
 
 def test_snippets_of_a_question_stay_together(repository):

@@ -16,7 +16,7 @@ forward 2048, vocabulary 32,000 for both sides), greedy and with {BEAMS} beams. 
 Before the timing those in 32 bits must write the tokens of Keras; those in 8 bits must give these tokens the
 log-probabilities that Keras gives them, with a cosine of at least 0.998. What is computed once for the source is part
 of the time."""
-NOTES = ("What CTranslate2 computes with is its choice for the CPU, see the row above.",)
+NOTES = ("What CTranslate2 computes with is its choice for the CPU, as for files that write.",)
 BARS = (Bar("litert-int8", "ct2-int8", "greedy", 1.0), Bar("litert-int8", "ct2-int8", "beams", 1.0))
 TASK = "seq2seq"
 

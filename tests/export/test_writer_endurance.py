@@ -151,6 +151,7 @@ def test_the_graph_of_another_model_is_refused(writers, kind, tmp_path):
         target = tmp_path / f"{manifest}.{kind}"
         values = vars(artifacts[manifest].manifest) | {"sha256": ""}
         own = artifacts[graph].content
+        own = own[: own.index(b"PK\x03\x04")] if kind == "tflite" else own
         target.write_bytes(seal(own, type(artifacts[manifest].manifest)(**values), kind))
         with pytest.raises(KerastxError):
             kerastx.load(target)

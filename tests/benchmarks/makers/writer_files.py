@@ -52,7 +52,6 @@ def translations(model: keras.Model, sizes: dict) -> dict[str, list]:
 
 
 def main(folder: Path, task: str, sizes: dict) -> None:
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
     model, weights = model_of(task, sizes)
     assign_weights(model.weights, weights, source="the shared weights")
@@ -73,4 +72,5 @@ def main(folder: Path, task: str, sizes: dict) -> None:
 
 
 if __name__ == "__main__":
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     main(Path(sys.argv[1]), **json.loads(sys.argv[2]))

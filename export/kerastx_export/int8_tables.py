@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerastx.layers.embeddings import InputEmbeddings, TokenEmbedding
+from kerastx.layers.positioned_embeddings import PositionedEmbeddings
 
 LEVELS = 127
 # The converter makes any float constant of 1,024 elements an int8 one with one scale, these scales too. As whole
@@ -24,15 +25,22 @@ _SCALE_STEPS = 2**24
 @contextlib.contextmanager
 def int8_tables(model: keras.Model) -> Iterator[None]:
     """Let the tables of tokens and positions answer from int8 rows, for what is traced inside of the block."""
-    layers = [layer for layer in model.layers if isinstance(layer, TokenEmbedding | InputEmbeddings)]
+    tables = {
+        layer: layer.table if isinstance(layer, TokenEmbedding) else layer.positions
+        for layer in model._flatten_layers()
+        if isinstance(layer, TokenEmbedding | InputEmbeddings) or _has_learned_positions(layer)
+    }
     try:
-        for layer in layers:
-            lookup = _lookup(layer.table if isinstance(layer, TokenEmbedding) else layer.positions)
-            layer.__dict__["rows"] = lookup
+        for layer, table in tables.items():
+            layer.__dict__["rows"] = _lookup(table)
         yield
     finally:
-        for layer in layers:
+        for layer in tables:
             layer.__dict__.pop("rows", None)
+
+
+def _has_learned_positions(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, PositionedEmbeddings) and layer.position_vectors == "learned"
 
 
 def _lookup(table: keras.Variable) -> Callable[[tf.Tensor], tf.Tensor]:

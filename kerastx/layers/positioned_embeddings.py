@@ -76,10 +76,14 @@ class PositionedEmbeddings(keras.layers.Layer):
 
     def _vectors(self, positions, like):
         if self.position_vectors == "learned":
-            vectors = ops.take(self.positions, positions, axis=0)
+            vectors = self.rows(positions)
         else:
             vectors = sinusoidal_positions(positions, like.shape[-1])
         return ops.cast(vectors, like.dtype)
+
+    def rows(self, positions):
+        """Return float32 (B, T, D), the learned vectors of int32 (B, T)."""
+        return ops.take(self.positions, positions, axis=0)
 
     def compute_output_shape(self, token_vectors_shape, positions_shape=None):
         return token_vectors_shape

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import writing_checkpoints
 from keras import ops
 
 from kerastx.checkpoint.store import Checkpoint, build_model
 from kerastx.layers.embeddings import InputEmbeddings
+from kerastx.layers.positioned_embeddings import PositionedEmbeddings
 from kerastx.models.config import EncoderConfig
 from kerastx.runtime.engines import open_engine
 from kerastx_export.builder import TfliteBuilder
@@ -39,6 +41,19 @@ def test_rows_are_within_half_a_step_and_the_model_is_as_before(uneven):
         assert (error <= 0.501 * np.abs(table).max(axis=1) / 127).all()
         assert error.any()
         np.testing.assert_array_equal(ops.convert_to_numpy(layer.rows(ids))[0], exact)
+
+
+def test_positions_of_models_that_write_have_rows_of_their_own_size():
+    checkpoint = writing_checkpoints.language_model("gpt2")
+    (layer,) = (one for one in checkpoint.model._flatten_layers() if isinstance(one, PositionedEmbeddings))
+    table = ops.convert_to_numpy(layer.positions).copy()
+    table[0] *= 100  # as the first position of GPT-2
+    layer.positions.assign(table)
+    with int8_tables(checkpoint.model):
+        found = ops.convert_to_numpy(layer.rows(np.arange(len(table), dtype=np.int32)[None]))[0]
+    error = np.abs(found - table).max(axis=1)
+    assert error.any()
+    assert (error <= 0.501 * np.abs(table).max(axis=1) / 127).all()
 
 
 def test_a_row_of_zeros_has_a_step():

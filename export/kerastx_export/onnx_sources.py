@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from kerastx.runtime.step_names import ENCODE_INPUTS, SOURCE_IDS, new
+from kerastx_export.onnx_tied_tables import fingerprint
 
 _PREFIX = "encode/"
 
@@ -44,11 +45,11 @@ def with_encoder(step: onnx.ModelProto, encode: onnx.ModelProto) -> onnx.ModelPr
 
 def _reading(step: onnx.ModelProto, encode: onnx.ModelProto) -> onnx.GraphProto:
     """Return the encoder as a branch, under names of its own; constants that the step has too are the step's."""
-    own = {_content(tensor): tensor.name for tensor in step.graph.initializer}
+    own = {fingerprint(numpy_helper.to_array(tensor)): tensor.name for tensor in step.graph.initializer}
     names = {name: name for name in ENCODE_INPUTS} | {"": ""}
     constants = []
     for tensor in encode.graph.initializer:
-        shared = own.get(_content(tensor))
+        shared = own.get(fingerprint(numpy_helper.to_array(tensor)))
         names[tensor.name] = shared or f"{_PREFIX}{tensor.name}"
         if shared is None:
             constants.append(onnx.TensorProto())
@@ -88,8 +89,3 @@ def _named(tensor: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
     copy.CopyFrom(tensor)
     copy.name = name
     return copy
-
-
-def _content(tensor: onnx.TensorProto) -> tuple[int, tuple[int, ...], bytes]:
-    values = numpy_helper.to_array(tensor)
-    return tensor.data_type, tuple(tensor.dims), values.tobytes()

@@ -56,9 +56,9 @@ def matrices(model: onnx.ModelProto) -> dict[str, np.ndarray]:
     }
 
 
-def fingerprint(matrix: np.ndarray) -> tuple[tuple[int, ...], bytes]:
-    """Return what equal matrices have in common, and others do not."""
-    return matrix.shape, hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).digest()
+def fingerprint(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
+    """Return what equal arrays have in common, and others do not."""
+    return array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).data).digest()
 
 
 def _turned_product(node: onnx.NodeProto, table: str) -> list[onnx.NodeProto]:

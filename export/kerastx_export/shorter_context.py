@@ -9,6 +9,8 @@ from kerastx.checkpoint.tasks import build_model
 from kerastx.checkpoint.weights import assign_weights, weight_arrays
 from kerastx.errors import ExportError
 
+LEAST = 4  # a beginning, a token, and room for another one
+
 
 def with_context(checkpoint: Checkpoint, length: int) -> Checkpoint:
     """Return the checkpoint with texts of so many tokens at most; what it writes in them stays the same.
@@ -17,8 +19,8 @@ def with_context(checkpoint: Checkpoint, length: int) -> Checkpoint:
         ExportError: the model has room for fewer already.
     """
     places = checkpoint.config.max_sequence_length
-    if not 2 <= length <= places:
-        raise ExportError(f"a context of {length} tokens was asked for; this model can have 2 to {places}")
+    if not LEAST <= length <= places:
+        raise ExportError(f"a context of {length} tokens was asked for; this model can have {LEAST} to {places}")
     if length == places:
         return checkpoint
     config = dataclasses.replace(checkpoint.config, max_sequence_length=length)

@@ -112,21 +112,21 @@ class WriterComparison:
         step_parity.check_greedy(recipe, greedy)
         held = None
         if self._dev is not None:
-            held = self._held_scores(writer, self._dev, progress)
-            step_parity.check(recipe, held.parity)
+            held = self._held_scores(writer, self._dev, recipe, progress)
         return WriterParity(steps, greedy, held)
 
     @cached_property
     def _greedy(self) -> GreedyTexts:
         return GreedyTexts(self._checkpoint, probe_texts())
 
-    def _held_scores(self, writer: Writer, dev: HeldData, progress: Progress) -> HeldScores:
+    def _held_scores(self, writer: Writer, dev: HeldData, recipe: Recipe, progress: Progress) -> HeldScores:
         rows, total = self._rows, len(self._rows.rows)
         phase = f"compare {total:,} rows"
         progress(phase, 0, total)
         found = step_parity.compare_rows(
             self._checkpoint, writer.scorer, rows, lambda done: progress(phase, done, total)
         )
+        step_parity.check(recipe, found)  # before anything is written, which takes longer
         file, keras = (
             perplexity_scores(-math.log(value) * found.tokens, rows)
             for value in (found.perplexity, found.keras_perplexity)

@@ -89,7 +89,8 @@ def reading_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextI
     is_prompt = checkpoint.task == "language_model"
     most = checkpoint.config.max_sequence_length - 1 if is_prompt else checkpoint.max_length
     if budget is None:
-        budget = max(DEFAULT_BUDGET, min(BYTES_PER_TOKEN * most, LARGEST_DEFAULT_BUDGET))
+        least = DEFAULT_BUDGET if is_prompt else max(DEFAULT_BUDGET, most)  # all tokens of a source may be needed
+        budget = max(least, min(BYTES_PER_TOKEN * most, LARGEST_DEFAULT_BUDGET))
     else:
         check_budget(budget, checkpoint.max_length)
     tokenizer, slots = read_tokens(checkpoint)

@@ -102,8 +102,7 @@ def pair_rows(vocabularies: Vocabularies, pairs: TextPairs) -> HeldRows:
     tokenizer = vocabularies.tokenizer
     begin, end = tokenizer.begin_ids, tokenizer.end_ids[:1]
     room = vocabularies.max_length - len(begin) - 1
-    assert vocabularies.source_tokenizer is not None  # an encoder-decoder has one
-    sources = vocabularies.source_tokenizer.encode_batch(pairs.sources, max_length=vocabularies.max_length)
+    sources = vocabularies.encoder.encode_batch(pairs.sources, max_length=vocabularies.max_length)
     return HeldRows(
         [
             Row(np.concatenate([begin, ids[:room], end]).astype(np.int32), min(len(ids), room) + len(end), source)

@@ -22,6 +22,8 @@ from kerastx.cli.options import (
 )
 from kerastx.cli.quiet import import_tensorflow
 
+LEAST_CONTEXT = 4  # a beginning, a token, and room for another one
+
 
 class Recipe(StrEnum):
     fp32 = "fp32"
@@ -57,7 +59,8 @@ def export(
     target_column: TargetColumn = None,
     documents: Documents = None,
     context: Annotated[
-        int | None, typer.Option("--context", min=2, help="Of what writes: tokens of a text [all the model can].")
+        int | None,
+        typer.Option("--context", min=LEAST_CONTEXT, help="Of what writes: tokens of a text [all the model can]."),
     ] = None,
     loop: Annotated[
         bool, typer.Option("--loop", help="Of what writes: a .tflite also writes a whole greedy text at one call.")
@@ -85,7 +88,7 @@ def export(
     if text_bytes is not None and takes == Input.ids:
         raise typer.BadParameter("is of files that take text: --input both", param_hint="--text-bytes")
     loaded = load_checkpoint(checkpoint)
-    least = max(loaded.max_length, SMALLEST_BUDGET)
+    least = max(min(loaded.max_length, context or loaded.max_length), SMALLEST_BUDGET)
     if text_bytes is not None and text_bytes < least:
         message = f"expected at least {least}, a byte for each token, got {text_bytes}"
         raise typer.BadParameter(message, param_hint="--text-bytes")

@@ -27,13 +27,13 @@ class _Row:
             begun=beginning.begun,
             is_stopped=self._is_stopped if settings.stop else lambda tokens: False,
         )
-        self._memory: np.ndarray | None = None  # (2, K, V), the same at each step: new memory costs more than the sums
 
-    def step(self, logits: np.ndarray) -> np.ndarray:
-        """Add a token to each beam, with the logits float (K, V); return their parents, int32 (K,)."""
-        if self._memory is None:
-            self._memory = np.empty((2, *logits.shape))
-        log_probabilities, scores = self._memory
+    def step(self, logits: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Add a token to each beam, with the logits float (K, V); return their parents, int32 (K,).
+
+        Memory is float64 (2, K, V), to be written to: new memory would cost more than the sums.
+        """
+        log_probabilities, scores = memory
         log_softmax(logits, out=log_probabilities)
         for row, out, beam in zip(log_probabilities, scores, self.search.running, strict=True):
             adjusted(
@@ -75,11 +75,12 @@ def write_with_beams(
     # Every beam of a row begins as the row does.
     places = np.repeat(np.array(list(rows), np.int32), count)
     logits = decoder.begin()[places]
+    memory = np.empty((2, count, logits.shape[1]))
     while rows:
         parents: list[np.ndarray] = []
         for index, (number, row) in enumerate(list(rows.items())):
             own = slice(index * count, (index + 1) * count)
-            chosen = row.step(logits[own])
+            chosen = row.step(logits[own], memory)
             if row.search.is_done:
                 del rows[number]
                 result = row.result()

@@ -74,6 +74,13 @@ class Vocabularies:
     places: int
 
     @property
+    def encoder(self) -> TextEncoder:
+        """What cuts sources; ValueError for a language model, which has none."""
+        if self.source_tokenizer is None:
+            raise ValueError("a language model reads no sources.")
+        return self.source_tokenizer
+
+    @property
     def language(self) -> Language:
         """What ends a text, and what is never in one: special tokens, and rows of tables without a token."""
         tokenizer = self.tokenizer

@@ -40,7 +40,9 @@ class Steps(Protocol):
     def step(
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Any, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Any]:
-        """Return the next logits, float32 (B, V), and the cache that has the tokens; the one before is used up.
+        """Return the next logits, float32 (B, V), and the cache that has the tokens.
+
+        The one before may have become it: whoever goes on from a cache twice reads the same tokens again.
 
         Args:
             token_ids, positions: int32 (B, T); position `NO_TOKEN` is padding.

@@ -80,7 +80,7 @@ def step_shapes(
     vocabulary_size = outputs["logits"].shape[-1] or 0 if outputs["logits"].shape else 0
     found = StepShapes(num_blocks, num_heads, head_size, vocabulary_size, has_slots, bool(encode_inputs))
     expected = _expected(found)
-    given = {**inputs, **encode_inputs}
+    given = {**inputs, **encode_inputs, **outputs}
     for name, spec in expected.items():
         if given[name] != spec or not all(size != 0 for size in spec.shape):
             raise ArtifactError(f"expected {name} as {_words(spec)} in the graph, found {_words(given[name])}")
@@ -92,6 +92,8 @@ def _expected(shapes: StepShapes) -> dict[str, TensorSpec]:
     rows = TensorSpec("int32", (None, None))
     specs = {name: rows if name == "cached_positions" else heads for name in shapes.cache_names}
     specs |= dict.fromkeys(STEP_TOKENS, rows)
+    specs |= {new(name): specs[name] for name in shapes.cache_names}
+    specs["logits"] = TensorSpec("float32", (None, shapes.vocabulary_size))
     if shapes.has_slots:
         specs[FIRST_SLOT] = TensorSpec("int32", ())
     if shapes.has_sources:

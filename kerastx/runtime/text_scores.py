@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -131,7 +132,7 @@ class Scorer:
         check_room(0, len(tokens), self.vocabularies.places)
         # A row's last token is not read, and any will do.
         row = Row(np.array([*tokens, 0], np.int32), 1, None if targets is None else self._sources([text])[0])
-        *_, logits = self.read(self.batch([row]))
+        (logits,) = deque(self.read(self.batch([row])), maxlen=1)
         last = log_softmax(logits[0])[: tokenizer.vocabulary_size]
         best = np.argsort(-last, kind="stable")[:top]
         return [(tokenizer.token(int(one)), float(np.exp(last[one]))) for one in best]
@@ -153,9 +154,7 @@ class Scorer:
         return rows
 
     def _sources(self, texts: list[str]) -> list[Encoding]:
-        tokenizer = self.vocabularies.source_tokenizer
-        assert tokenizer is not None  # an encoder-decoder has one
-        return tokenizer.encode_batch(texts, max_length=self.vocabularies.max_length)
+        return self.vocabularies.encoder.encode_batch(texts, max_length=self.vocabularies.max_length)
 
 
 def step_scorer(vocabularies: Vocabularies, steps: Steps) -> Scorer:

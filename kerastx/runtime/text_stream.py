@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 # What a decoder writes for bytes that are no character, or not yet.
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-# The tokens of a prompt that say how its continuation is spelled, with a blank or as a part of a word.
+# The tokens before others that say how these are spelled, with a blank or as a part of a word.
 CONTEXT = 8
+# So many tokens are decoded together; all of a text, for each of its tokens, would soon take longer than the model.
+WINDOW = 4 * CONTEXT
 
 
 class TextStream:
@@ -29,19 +31,24 @@ class TextStream:
         self._decode = decode
         self._token_ids = list(before[-CONTEXT:])
         self._before = len(decode(self._token_ids)) if self._token_ids else 0
+        self._settled = ""  # what earlier tokens spell that are decoded no more
         self._stop = tuple(stop)
 
     def add(self, *token_ids: int) -> str:
         """Take the next tokens; return what is certain of the text and was not given yet."""
         self._token_ids += token_ids
-        return self._give(self._whole().rstrip(REPLACEMENT), is_last=False)
+        whole = self._whole()
+        if len(self._token_ids) > WINDOW and not whole.endswith(REPLACEMENT):
+            self._settled, self._token_ids = whole, self._token_ids[-CONTEXT:]
+            self._before = len(self._decode(self._token_ids))
+        return self._give(whole.rstrip(REPLACEMENT), is_last=False)
 
     def end(self) -> str:
         """Return the rest, which was held back."""
         return self._give(self._whole(), is_last=True)
 
     def _whole(self) -> str:
-        return self._decode(self._token_ids)[self._before :]
+        return self._settled + self._decode(self._token_ids)[self._before :]
 
     def _give(self, whole: str, *, is_last: bool) -> str:
         if self.is_stopped:

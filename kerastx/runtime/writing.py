@@ -25,13 +25,13 @@ class _Row:
         self.finish = "" if beginning.max_new_tokens else "length"
         self.stream = TextStream(language.decode, before=beginning.shown, stop=settings.stop)
         self.in_pieces = in_pieces or bool(settings.stop)
-        self._memory: np.ndarray | None = None  # (V,), the same at each step: new memory costs more than the sums
         self._random = np.random.default_rng((settings.seed, beginning.number))
 
-    def take(self, logits: np.ndarray) -> str:
-        """Choose the next token; return what there is to show of it."""
-        if self._memory is None:
-            self._memory = np.empty(len(logits))
+    def take(self, logits: np.ndarray, memory: np.ndarray) -> str:
+        """Choose the next token, float (V,); return what there is to show of it.
+
+        Memory is float64 (V,), to be written to: new memory would cost more than the choice.
+        """
         scores = adjusted(
             logits,
             (*self.beginning.token_ids, *self.tokens),
@@ -39,7 +39,7 @@ class _Row:
             num_new=len(self.tokens),
             end_ids=self.language.end_ids,
             never_ids=self.language.never_ids,
-            out=self._memory,
+            out=memory,
         )
         token = choose(scores, self.settings, self._random)
         if token is None:
@@ -88,11 +88,12 @@ def write(
     rows = [_Row(one, language, settings, in_pieces=in_pieces) for one in beginnings]
     active = list(range(len(rows)))
     logits = decoder.begin()
+    memory = np.empty(logits.shape[1])
     while True:
         going_on = []
         for place, number in enumerate(active):
             row = rows[number]
-            if not row.finish and (piece := row.take(logits[place])):
+            if not row.finish and (piece := row.take(logits[place], memory)):
                 yield number, piece
             if row.finish:
                 yield number, row.result()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import subprocess
+import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ import kerastx
 from kerastx.artifact import read_artifact, seal
 from kerastx.errors import ArtifactError, KerastxError
 from kerastx_export.export import export_checkpoint
+from kerastx_export.tflite_graph import TfliteGraph
 
 FILES = [(name, kind) for name in ("gpt2", "t5") for kind in ("tflite", "onnx")]
 TEXTS = ["the cat", "", "a dog ran over the hill", "who", "the hill and the cat and a dog"]
@@ -155,3 +159,65 @@ def test_the_graph_of_another_model_is_refused(writers, kind, tmp_path):
         target.write_bytes(seal(own, type(artifacts[manifest].manifest)(**values), kind))
         with pytest.raises(KerastxError):
             kerastx.load(target)
+
+
+def altered(path: Path, target: Path, change) -> Path:
+    """Write a .tflite whose graph, a `schema.ModelT`, was changed in place; its seal is a good one."""
+    artifact = read_artifact(path)
+    graph = TfliteGraph(artifact.content[: artifact.content.index(b"PK\x03\x04")])
+    change(graph.model)
+    target.write_bytes(seal(graph.packed(), replace(artifact.manifest, sha256=""), "tflite"))
+    return target
+
+
+@pytest.mark.parametrize(("signature", "name"), [("step", "logits"), ("step", "new_key_0")])
+def test_a_graph_that_lies_about_its_sizes_is_refused(writers, tmp_path, signature, name):
+    def lie(model) -> None:
+        entry = next(one for one in model.signatureDefs if one.signatureKey == signature.encode())
+        place = next(one for one in entry.outputs if one.name == name.encode()).tensorIndex
+        tensor = model.subgraphs[entry.subgraphIndex].tensors[place]
+        tensor.shape = [*tensor.shape[:-1], 10]
+        tensor.shapeSignature = [*tensor.shapeSignature[:-1], 10]
+
+    path, _ = writers["gpt2", "tflite"]
+    with pytest.raises(ArtifactError, match=r"not what it promises|expected .* in the graph, found|room for"):
+        kerastx.load(altered(path, tmp_path / "lying.tflite", lie))
+
+
+def test_files_without_the_signature_that_reorders_write_the_same_with_beams(writers, tmp_path):
+    def drop(model) -> None:
+        model.signatureDefs = [one for one in model.signatureDefs if one.signatureKey != b"reorder"]
+
+    path, writer = writers["gpt2", "tflite"]
+    older = kerastx.load(altered(path, tmp_path / "older.tflite", drop))
+    options = {"num_beams": 3, "max_new_tokens": 8}
+    expected = [one.token_ids for one in writer.generate(TEXTS, **options)]
+    assert [one.token_ids for one in older.generate(TEXTS, **options)] == expected
+
+
+def test_stderr_is_back_whoever_silences_it_at_once(tmp_path):
+    """In a process of its own: a descriptor of this one that is lost would be lost for all tests."""
+    program = """
+import threading, time
+from kerastx.runtime.engines.silence import silent_stderr
+
+def silence(before, inside):
+    time.sleep(before)
+    with silent_stderr():
+        print("silent", file=sys.stderr)
+        time.sleep(inside)
+
+import sys
+threads = [threading.Thread(target=silence, args=times) for times in ((0, 0.2), (0.1, 0.3))]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+print("heard", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "heard\n"
+
+
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_a_file_is_opened_used_and_left_without_a_word(writers, kind):
+    program = f"import kerastx; kerastx.load({str(writers['gpt2', kind][0])!r}).generate('the cat', num_beams=2)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

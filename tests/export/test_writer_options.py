@@ -35,6 +35,13 @@ def test_a_shorter_context_writes_the_same_until_it_is_full(tmp_path, name):
         assert "writes like its checkpoint" in verify(path, checkpoint).summary()
 
 
+def test_the_shortest_context(tmp_path):
+    checkpoint = writing_checkpoints.language_model("gpt2")
+    report = export_checkpoint(checkpoint, tmp_path / "files", recipe="fp32", context=4, inputs="ids")
+    for file in report.files:
+        assert len(kerastx.load(tmp_path / "files" / file.name).generate("").token_ids) in (1, 2, 3)
+
+
 def test_tables_of_positions_shrink_with_the_context(tmp_path):
     checkpoint = writing_checkpoints.language_model("gpt2")
     sizes = [
@@ -89,8 +96,8 @@ def test_the_loop_shares_its_weights_with_the_step(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"context": 1}, "a context of 1 tokens was asked for; this model can have 2 to"),
-        ({"context": 10_000}, "a context of 10000 tokens was asked for; this model can have 2 to"),
+        ({"context": 3}, "a context of 3 tokens was asked for; this model can have 4 to"),
+        ({"context": 10_000}, "a context of 10000 tokens was asked for; this model can have 4 to"),
         ({"loop": True, "formats": ("onnx",)}, "a loop is for .tflite files: --formats tflite"),
     ],
 )

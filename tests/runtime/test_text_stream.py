@@ -78,3 +78,18 @@ def test_all_tokens_at_once_give_the_same():
     stream = TextStream(decode_bytes, stop=["f"])
     stream.add(*TEXT.encode())
     assert stream.text == "".join(itertools.takewhile(lambda letter: letter != "f", TEXT))
+
+
+def test_a_long_text_is_not_decoded_again_and_again():
+    longest = 0
+
+    def decode(token_ids):
+        nonlocal longest
+        longest = max(longest, len(token_ids))
+        return decode_bytes(token_ids)
+
+    text = TEXT * 20
+    assert "".join(streamed(TextStream(decode), text.encode())) == text
+    assert longest < 50
+    stop = TextStream(decode, stop=("naïve naïve",))
+    assert "".join(streamed(stop, f"{text}naïve naïve no more".encode())) == text

@@ -180,6 +180,27 @@ def _interpreter(content: bytes, threads: int) -> Any:
         raise ArtifactError(f"LiteRT cannot load the graph: {' '.join(str(error).split())}") from error
 
 
+def answered_sizes(content: bytes, asked: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the sizes of what signatures answer: by signature and name.
+
+    Args:
+        content: the graph. It runs without a delegate, which would make a copy of its weights first.
+        asked: inputs by signature and name.
+
+    Raises:
+        ArtifactError: it cannot be run.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = Interpreter(model_content=content, experimental_op_resolver_type=plain)
+        found = {key: interpreter.get_signature_runner(key)(**inputs) for key, inputs in asked.items()}
+    except (ValueError, RuntimeError) as error:
+        raise ArtifactError(f"LiteRT cannot run the graph: {' '.join(str(error).split())}") from error
+    return {key: {name: values.shape for name, values in answers.items()} for key, answers in found.items()}
+
+
 def _specs(details: dict[str, Any]) -> dict[str, TensorSpec]:
     return {
         name: TensorSpec(

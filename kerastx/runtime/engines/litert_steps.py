@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from kerastx.runtime.engines.litert import StepGraph
+from kerastx.errors import ArtifactError
+from kerastx.runtime.engines.litert import StepGraph, answered_sizes
 from kerastx.runtime.step_decoder import NO_TOKEN
 from kerastx.runtime.step_names import ENCODE, REORDER, ROWS, SOURCE_IDS, SOURCE_MASK, STEP, new
-from kerastx.runtime.step_shapes import FIRST_SLOT, step_shapes
+from kerastx.runtime.step_shapes import FIRST_SLOT, StepShapes, step_shapes
 
 Buffers = dict[str, Any]
 
@@ -47,8 +48,9 @@ class LitertSteps:
         self._model, signatures = graph.model, graph.signatures
         inputs, outputs = signatures.get(STEP, ({}, {}))
         self.shapes = step_shapes(inputs, outputs, signatures.get(ENCODE, ({}, {}))[0])
-        reordered = signatures.get(REORDER, ({}, {}))[0]
-        self._reorders = reordered.keys() == {ROWS, *self.shapes.cache_names}
+        # Files of before there was one put their rows in order in arrays.
+        self._reorders = REORDER in signatures
+        _check_sizes(content, self.shapes, reorders=self._reorders)
         self._logits: tuple[int, Any] | None = None
         self._inputs: dict[tuple[str, str], tuple[tuple[int, ...], Any]] = {}
         self._dims: dict[tuple[str, str], tuple[int, ...]] = {}
@@ -68,7 +70,7 @@ class LitertSteps:
             source = self._source_buffers(*token_ids.shape)
             source[SOURCE_MASK].write(padding_mask)
             inputs = self._filled(ENCODE, given)
-            self._model.run_by_name(ENCODE, inputs, {name: source[name] for name in self.shapes.source_names[1:]})
+            self._run(ENCODE, inputs, {name: source[name] for name in self.shapes.source_names[1:]})
         return source
 
     def empty_cache(self, batch_size: int, slots: int) -> Cache:
@@ -102,7 +104,7 @@ class LitertSteps:
                 self._fit(REORDER, self._cache_dims(cache.batch_size, slots))
                 inputs = self._filled(REORDER, {ROWS: rows.astype(np.int32)})
                 outputs = {new(name): buffer for name, buffer in found.buffers.items()}
-                self._model.run_by_name(REORDER, {**inputs, **cache.buffers}, outputs)
+                self._run(REORDER, {**inputs, **cache.buffers}, outputs)
                 return found
         for name, values in self._arrays(cache).items():
             found.buffers[name].write(values[rows])
@@ -131,8 +133,14 @@ class LitertSteps:
                 self._fit(STEP, self._source_dims(*source[SOURCE_MASK].get_tensor_details()["shape"]))
             inputs = {**self._filled(STEP, given), **cache.buffers, **source}
             outputs = {new(name): buffer for name, buffer in cache.buffers.items()}
-            self._model.run_by_name(STEP, inputs, {"logits": logits, **outputs})
+            self._run(STEP, inputs, {"logits": logits, **outputs})
             return _read(logits, (batch_size, self.shapes.vocabulary_size), np.float32), cache
+
+    def _run(self, signature: str, inputs: Buffers, outputs: Buffers) -> None:
+        try:
+            self._model.run_by_name(signature, inputs, outputs)
+        except RuntimeError as error:
+            raise ArtifactError(f"LiteRT cannot run the graph: {' '.join(str(error).split())}") from error
 
     def _cache_buffers(self, batch_size: int, slots: int) -> Buffers:
         self._fit(STEP, self._cache_dims(batch_size, slots))
@@ -185,6 +193,34 @@ class LitertSteps:
             name: _read(buffer, self.shapes.cache_shape(name, cache.batch_size, cache.slots), _dtype_of(name))
             for name, buffer in cache.buffers.items()
         }
+
+
+def _check_sizes(content: bytes, shapes: StepShapes, *, reorders: bool) -> None:
+    """Raise ArtifactError unless answers have the sizes that they promise: LiteRT writes them to buffers of these."""
+    rows, slots, length = 2, 3, 4
+    given: dict[str, np.ndarray] = {
+        name: np.zeros(shapes.cache_shape(name, rows, slots), _dtype_of(name)) for name in shapes.cache_names
+    }
+    source = {name: np.zeros(shapes.source_shape(name, rows, length), np.float32) for name in shapes.source_names}
+    if source:
+        source[SOURCE_MASK] = np.ones((rows, length), bool)
+    one = np.zeros((rows, 1), np.int32)
+    tokens = {"token_ids": one, "positions": one, FIRST_SLOT: np.array(0, np.int32)}
+    cache_sizes = {new(name): values.shape for name, values in given.items()}
+    asked = {STEP: {**tokens, **given, **source}}
+    sizes = {STEP: {"logits": (rows, shapes.vocabulary_size), **cache_sizes}}
+    if reorders:
+        asked[REORDER] = {ROWS: np.arange(rows, dtype=np.int32), **given}
+        sizes[REORDER] = cache_sizes
+    if source:
+        asked[ENCODE] = {SOURCE_IDS: np.zeros((rows, length), np.int32), SOURCE_MASK: source[SOURCE_MASK]}
+        sizes[ENCODE] = {name: values.shape for name, values in source.items() if name != SOURCE_MASK}
+    found = answered_sizes(content, asked)
+    for signature, expected in sizes.items():
+        wrong = {name: size for name, size in found[signature].items() if size != expected.get(name)}
+        if wrong or found[signature].keys() != expected.keys():
+            told = ", ".join(f"{name} {size}" for name, size in (wrong or found[signature]).items())
+            raise ArtifactError(f"{signature} of the graph answers {told}, which is not what it promises")
 
 
 def _dtype_of(name: str) -> type:

@@ -51,17 +51,23 @@ class OnnxEngine:
 
 
 class StepGraph:
-    """The graph of a file that writes.
+    """The graph of a file that writes; several threads may run it at once.
 
     Attributes:
         inputs, outputs: by name.
-        session: runs it; several threads may at once.
     """
 
     def __init__(self, content: bytes, *, threads: int = 1):
-        self.session = _open(content, threads)
-        self.inputs = {tensor.name: _spec(tensor) for tensor in self.session.get_inputs()}
-        self.outputs = {tensor.name: _spec(tensor) for tensor in self.session.get_outputs()}
+        self._session = _open(content, threads)
+        self.inputs = {tensor.name: _spec(tensor) for tensor in self._session.get_inputs()}
+        self.outputs = {tensor.name: _spec(tensor) for tensor in self._session.get_outputs()}
+
+    def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """Return outputs by their names, in order; ArtifactError where the graph cannot be run."""
+        try:
+            return self._session.run(names, inputs)
+        except _errors() as error:
+            raise ArtifactError(f"onnxruntime cannot run the graph: {' '.join(str(error).split())}") from error
 
 
 def _open(content: bytes, threads: int) -> Any:
@@ -73,11 +79,16 @@ def _open(content: bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _LOG_ERRORS
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except (
+    except _errors() as error:
+        raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
         state.Fail,
         state.InvalidArgument,
         state.InvalidGraph,
@@ -85,8 +96,7 @@ def _open(content: bytes, threads: int) -> Any:
         state.NotImplemented,
         state.RuntimeException,
         RuntimeError,
-    ) as error:
-        raise ArtifactError(f"onnxruntime cannot load the graph: {' '.join(str(error).split())}") from error
+    )
 
 
 def _spec(tensor) -> TensorSpec:

@@ -31,7 +31,7 @@ class OnnxSteps:
         outputs = {name: spec for name, spec in graph.outputs.items() if not name.startswith(new("source_"))}
         encode_inputs = {name: graph.inputs[name] for name in ENCODE_INPUTS if name in graph.inputs} if reads else {}
         self.shapes = step_shapes(inputs, outputs, encode_inputs)
-        self._session = graph.session
+        self._run = graph.run
         self._outputs = ["logits", *map(new, self.shapes.cache_names)]
         self._no_sources = {SOURCE_IDS: np.zeros((0, 0), np.int32)} if reads else {}
 
@@ -43,7 +43,7 @@ class OnnxSteps:
         empty = {name: np.zeros(self.shapes.source_shape(name, batch_size, length), np.float32) for name in names}
         inputs = {"token_ids": one, "positions": one, **self.empty_cache(batch_size, 0), **empty, mask: padding_mask}
         given = {**inputs, SOURCE_IDS: token_ids.astype(np.int32, copy=False)}
-        found = self._session.run([new(name) for name in names], given)
+        found = self._run([new(name) for name in names], given)
         return {mask: padding_mask, **dict(zip(names, found, strict=True))}
 
     def empty_cache(self, batch_size: int, slots: int) -> Cache:
@@ -70,5 +70,5 @@ class OnnxSteps:
         self, token_ids: np.ndarray, positions: np.ndarray, cache: Cache, *, first_slot: int, source: dict[str, Any]
     ) -> tuple[np.ndarray, Cache]:
         tokens = {"token_ids": token_ids, "positions": positions.astype(np.int32, copy=False)}
-        logits, *values = self._session.run(self._outputs, {**tokens, **cache, **source, **self._no_sources})
+        logits, *values = self._run(self._outputs, {**tokens, **cache, **source, **self._no_sources})
         return logits, dict(zip(self.shapes.cache_names, values, strict=True))

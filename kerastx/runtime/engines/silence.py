@@ -5,12 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+
+# The descriptor is the process's: of two threads the second would take nowhere for what is to be restored.
+_one_at_a_time = threading.RLock()
 
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
     """Let nothing written to the process's stderr be seen, from whatever thread, inside of the block."""
+    with _one_at_a_time, _silenced():
+        yield
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
     try:
         if sys.stderr is not None:
             sys.stderr.flush()

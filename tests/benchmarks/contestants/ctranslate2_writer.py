@@ -74,7 +74,7 @@ class Ctranslate2Writer:
 
 
 def _backend() -> str:
-    """Return what it computes with here, as it says of itself with CT2_VERBOSE=1."""
+    """Return who chose the instruction set; CT2_VERBOSE=1 tells which it is."""
     isa = os.environ.get("CT2_FORCE_CPU_ISA")
     return f"CT2_FORCE_CPU_ISA={isa}" if isa else "the instruction set that it chooses"
 

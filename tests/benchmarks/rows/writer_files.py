@@ -19,8 +19,8 @@ before the timing those in 32 bits must write the tokens of NumPy in 64 bits, an
 those in 8 bits the logits behind 16 beginnings must have a cosine of at least 0.998 with NumPy's. Ours are the files
 that `kerastx export` writes by default (`dynamic_wi8_afp32`, called int8 here) and with `--recipe fp32`."""
 NOTES = (
-    "What CTranslate2 computes with is its choice for the CPU: on this one AVX2 with oneDNN (`CT2_VERBOSE=1` tells), "
-    "as MKL and its packed weights are for Intel. The ratio to it is the machine's as well as ours.",
+    "What CTranslate2 computes with is its choice for the CPU (`CT2_VERBOSE=1` tells): MKL and packed weights on "
+    "Intel, AVX2 and oneDNN on the AMD CPU of 2026-11-28. The ratio to it is the machine's as well as ours.",
     "Choosing tokens, and for beams ordering them, is part of the time on all sides; tokenizing is not.",
 )
 BARS = (

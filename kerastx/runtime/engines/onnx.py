@@ -55,12 +55,15 @@ class StepGraph:
 
     Attributes:
         inputs, outputs: by name.
+        optional: the inputs that need not be given.
         session: runs it; several threads may at once.
     """
 
     def __init__(self, content: bytes, *, threads: int = 1):
         self.session = _open(content, threads)
-        self.inputs = {tensor.name: _spec(tensor) for tensor in self.session.get_inputs()}
+        needed, optional = self.session.get_inputs(), self.session.get_overridable_initializers()
+        self.inputs = {tensor.name: _spec(tensor) for tensor in (*needed, *optional)}
+        self.optional = {tensor.name for tensor in optional}
         self.outputs = {tensor.name: _spec(tensor) for tensor in self.session.get_outputs()}
 
 

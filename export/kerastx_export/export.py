@@ -65,8 +65,8 @@ def export_checkpoint(
         inputs: "ids", "text" or "both"; by default "both", and "ids" where the tokenizer has no form of tensor
             operations. With texts as an input the tokenizer is part of the graph. A .tflite has the signatures `ids`,
             `tokenize` (the ids, and the bytes of each token) and `text` (what the task answers); an .onnx has the input
-            `text`, which is read where no ids are given. A .tflite that writes has `tokenize` alone, for prompts or
-            sources, and goes on from ids: it takes no "text" only.
+            `text`, which is read where no ids are given. A file that writes has `tokenize` alone, or beside its step
+            the input `text`, for prompts or sources, and goes on from ids: it takes no "text" only.
         text_bytes: bytes of a text that such a file reads, at least as many as tokens; by default 6 for each token, at
             least 512; of a model that writes at most 8192.
         context: of models that write: tokens that a text may have, fewer than the model has room for.
@@ -87,8 +87,6 @@ def export_checkpoint(
     report_progress = progress or (lambda phase, done, total: None)
     checkpoint = exportable(checkpoint)
     if checkpoint.task in WRITING_TASKS:
-        if "onnx" in formats and (inputs == "both" or text_bytes is not None):
-            raise ExportError("an .onnx that writes takes ids only so far; use --formats tflite, or --input ids")
         if context is not None:
             checkpoint = with_context(checkpoint, context)
         return export_writer(

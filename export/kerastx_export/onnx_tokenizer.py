@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -24,8 +26,19 @@ def tokenizer_graph(text: TextInput) -> onnx.ModelProto:
     Inputs uint8 (B, N) as `text` names them. Outputs TOKENS: int32 or bool (B, T), `is_cut` bool (B, 1), which is also
     true where more bytes than the budget came.
     """
-    specs = text.specs(None, size=None)
-    function = tf.function(text.trimmed, input_signature=specs)
+    return _converted(text.trimmed, text.specs(None, size=None))
+
+
+def padded_tokenizer_graph(text: TextInput) -> onnx.ModelProto:
+    """Return the tokenizer of any number of texts with zeros behind them, as a .tflite has it.
+
+    Inputs uint8 (B, budget) as `text` names them. Outputs TOKENIZED, int32 or bool (B, L) or (B, 1).
+    """
+    return _converted(text.padded, text.specs(None, size=text.budget))
+
+
+def _converted(answer: Callable[..., dict[str, tf.Tensor]], specs: list[tf.TensorSpec]) -> onnx.ModelProto:
+    function = tf.function(answer, input_signature=specs)
     with quiet_tf2onnx():
         proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=TF2ONNX_OPSET)
     check_standard(proto)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 from collections.abc import Callable
 from functools import cached_property
@@ -19,8 +18,9 @@ from kerastx_export import convert_onnx, convert_tflite, environment, onnx_fusio
 from kerastx_export.builder import Graph
 from kerastx_export.constants import onnx_constants
 from kerastx_export.int8_tables import int8_tables
-from kerastx_export.onnx_sources import with_encoder
+from kerastx_export.onnx_readers import with_encoder, with_tokenizer
 from kerastx_export.onnx_tied_tables import matrices, multiply_with_rows, turned_tables
+from kerastx_export.onnx_tokenizer import padded_tokenizer_graph
 from kerastx_export.quantize_onnx import quantize_int8, store_float16
 from kerastx_export.recipes import Recipe
 from kerastx_export.step_graph import (
@@ -122,13 +122,20 @@ class TfliteStepBuilder:
 
 
 class OnnxStepBuilder:
-    """Makes .onnx files whose cache grows; the fp32 graph that all recipes start from is made once."""
+    """Makes .onnx files whose cache grows, and that cut texts where there is a tokenizer.
+
+    The fp32 graph that all recipes start from is made once.
+    """
 
     engine_format = "onnx"
 
     def __init__(self, checkpoint: Checkpoint, folder: Path, text: WriterText, *, loop: bool = False):
         self.checkpoint = checkpoint
-        self.text = dataclasses.replace(text, text=None, entry={})  # its graph takes ids only
+        self.text = text
+
+    @cached_property
+    def _tokenizer(self) -> onnx.ModelProto | None:
+        return None if self.text.text is None else padded_tokenizer_graph(self.text.text)
 
     @cached_property
     def _fp32(self) -> list[onnx.ModelProto]:
@@ -169,7 +176,13 @@ class OnnxStepBuilder:
 
     def seal(self, graph: Graph, recipe: Recipe) -> bytes:
         """Return the whole file: graph, manifest, tokenizer."""
-        return seal(graph.content, manifest_of(self.checkpoint, recipe, self.text, slots=False), self.engine_format)
+        content = graph.content
+        if self._tokenizer is not None:
+            model = with_tokenizer(onnx.load_from_string(content), self._tokenizer)
+            convert_onnx.check_standard(model)
+            convert_onnx.check_model(model)
+            content = model.SerializeToString()
+        return seal(content, manifest_of(self.checkpoint, recipe, self.text, slots=False), self.engine_format)
 
 
 STEP_BUILDERS: dict[str, type[TfliteStepBuilder] | type[OnnxStepBuilder]] = {

@@ -64,6 +64,15 @@ class TextInput:
         is_cut = functools.reduce(tf.logical_or, [found.pop("is_cut"), *(cut for _, cut in kept)])
         return {**{name: values[:, :longest] for name, values in found.items()}, "is_cut": is_cut}
 
+    def padded(self, *texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answer as `function` does, for bytes of the budget, (B, budget), without looking at zeros behind them all."""
+        if self.needs_size:
+            return self.function(*texts)
+        place = tf.range(1, self.budget + 1)
+        numbers = [tf.cast(one, tf.int32) for one in texts]
+        sizes = [tf.reduce_max(tf.where(one > 0, place, 1)) for one in numbers]  # one byte at least
+        return self.function(*(one[:, :size] for one, size in zip(numbers, sizes, strict=True)))
+
 
 def text_input(checkpoint: Checkpoint, *, budget: int | None = None) -> TextInput:
     """Build the tokenizer of a checkpoint out of tensor operations.

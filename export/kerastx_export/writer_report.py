@@ -126,8 +126,6 @@ class WriterReport:
     def _texts(self) -> list[str]:
         """Say in sentences what the files need the tokenizers library for, or what it costs to do without."""
         said = [f"{file.name}: {text_sentence(file.text)}" for file in self.files if file.text is not None]
-        onnx = [file.name for file in self.files if file.engine_format == "onnx"]
-        said += [f"{name}: it takes ids only, as every .onnx that writes does so far" for name in onnx]
         if self.no_text:
             said.append(f"The files take ids only: {self.no_text}.")
         if self.no_detokenizer:

@@ -12,6 +12,9 @@ STEP_TOKENS = ("token_ids", "positions")
 SOURCE_IDS, SOURCE_MASK = "source_token_ids", "source_padding_mask"
 ENCODE_INPUTS = {SOURCE_IDS: "int32", SOURCE_MASK: "bool"}
 
+# What an .onnx cuts into tokens, uint8 (B, budget): UTF-8 with zeros behind.
+TEXT = "text"
+
 
 def cache_names(num_blocks: int) -> list[str]:
     """Return the names of a cache: int32 (B, S), then keys and values of each block, float32 (B, N_kv, S, H)."""
@@ -27,3 +30,8 @@ def source_names(num_blocks: int) -> list[str]:
 def new(name: str) -> str:
     """Return the name under which a step answers what it was given as `name`, with the new tokens."""
     return f"new_{name}"
+
+
+def read(name: str) -> str:
+    """Return the name under which the step of an .onnx answers what its tokenizer calls `name`."""
+    return f"read_{name}"

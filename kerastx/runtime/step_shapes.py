@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kerastx.errors import ArtifactError
-from kerastx.runtime.engines import TensorSpec
+from kerastx.runtime.engines import TOKENIZED, TensorSpec
 from kerastx.runtime.step_names import ENCODE_INPUTS, SOURCE_MASK, STEP_TOKENS, cache_names, new, source_names
 
 FIRST_SLOT = "first_slot"
@@ -101,6 +101,29 @@ def _expected(shapes: StepShapes) -> dict[str, TensorSpec]:
         specs[SOURCE_MASK] = TensorSpec("bool", (None, None))
         specs |= {name: TensorSpec(dtype, (None, None)) for name, dtype in ENCODE_INPUTS.items()}
     return specs
+
+
+def text_sizes(text: TensorSpec, outputs: Mapping[str, TensorSpec]) -> tuple[int, int]:
+    """Return the bytes and the tokens of the tokenizer beside a step.
+
+    Args:
+        text: what it takes.
+        outputs: what it answers, see `kerastx.runtime.engines.TOKENIZED`.
+
+    Raises:
+        ArtifactError: it is not ours.
+    """
+    budget = text.shape[1] or 0 if len(text.shape) == 2 else 0
+    shape = outputs["token_ids"].shape if "token_ids" in outputs else ()
+    most = shape[1] or 0 if len(shape) == 2 else 0
+    expected = {
+        name: TensorSpec(dtype, (None, 1 if name in ("lengths", "is_cut") else most))
+        for name, dtype in TOKENIZED.items()
+    }
+    if not (budget and most) or text != TensorSpec("uint8", (None, budget)) or outputs != expected:
+        found = ", ".join(f"{name} {_words(spec)}" for name, spec in outputs.items()) or "nothing"
+        raise ArtifactError(f"expected a tokenizer of bytes in the graph, found one of {_words(text)} to {found}")
+    return budget, most
 
 
 def _words(spec: TensorSpec) -> str:

@@ -16,7 +16,7 @@ from kerastx.text.detokenizer import Detokenizer
 from kerastx.text.encoding import TextEncoder
 from kerastx.text.template import Slot, Template
 
-_WAY_OUT = ", or export a .tflite with --input both, which needs none"
+_WAY_OUT = ", or export with --input both: such a file needs none"
 _NO_TEMPLATE = Template((Slot(0, 0, 0),), (Slot(0, 0, 0), Slot(1, 0, 0)))
 
 

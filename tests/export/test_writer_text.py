@@ -21,13 +21,15 @@ from kerastx_export.tflite_graph import TfliteGraph
 from kerastx_export.writer_text import reading_input, writer_text
 from kerastx_export.writer_text_check import check_writer_text
 
+FORMATS = ("tflite", "onnx")
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """The report, and the file of GPT-2's tokenizer."""
+    """The report, and the files of GPT-2's tokenizer by format."""
     root = tmp_path_factory.mktemp("writers")
-    report = export_checkpoint(CHECKPOINTS["gpt2"](), root / "files", formats=("tflite",), recipe="fp32")
-    return report, root / "files" / "language_model-fp32.tflite"
+    report = export_checkpoint(CHECKPOINTS["gpt2"](), root / "files", recipe="fp32")
+    return report, {kind: root / "files" / f"language_model-fp32.{kind}" for kind in FORMATS}
 
 
 def engine_of(path):
@@ -35,11 +37,12 @@ def engine_of(path):
     return artifact.manifest, open_steps(artifact.content, artifact.engine_format)
 
 
-def test_a_prompt_leaves_room_and_has_no_end(exported):
-    manifest, engine = engine_of(exported[1])
-    assert (engine.budgets, engine.max_tokens, engine.text_inputs) == ((96, 512), 47, ("text",))
+@pytest.mark.parametrize(("kind", "budgets"), [("tflite", (96, 512)), ("onnx", (512,))])
+def test_a_prompt_leaves_room_and_has_no_end(exported, kind, budgets):
+    manifest, engine = engine_of(exported[1][kind])
+    assert (engine.budgets, engine.max_tokens, engine.text_inputs) == (budgets, 47, ("text",))
     found = engine.tokenize([b"The owner"])
-    ids = kerastx.load(exported[1]).tokenizer.encode_ids(["The owner"])[0].tolist()
+    ids = kerastx.load(exported[1][kind]).tokenizer.encode_ids(["The owner"])[0].tolist()
     assert found["token_ids"][0, : found["lengths"][0, 0]].tolist() == ids
     assert manifest.text["single"] == [[0, 0, 0]]
     assert engine.tokenize([b"x" * 500])["is_cut"][0, 0]
@@ -60,7 +63,7 @@ def test_a_source_has_its_own_tokenizer_and_length():
 
 
 def test_the_operators_are_built_in_and_tables_are_there_once(exported):
-    graph = TfliteGraph(exported[1].read_bytes())
+    graph = TfliteGraph(exported[1]["tflite"].read_bytes())
     assert not [name for name in graph.operators if name.startswith("custom:")]
     assert sorted(entry.signatureKey for entry in graph.model.signatureDefs) == [
         b"reorder",
@@ -75,12 +78,13 @@ def test_the_operators_are_built_in_and_tables_are_there_once(exported):
 
 
 def test_the_report_says_what_it_takes(exported):
-    report, path = exported
-    values = json.loads(path.with_name("report.json").read_text())
+    report, paths = exported
+    values = json.loads(paths["tflite"].with_name("report.json").read_text())
     assert (values["no_text"], values["no_detokenizer"]) == ("", "")
-    assert values["files"][0]["text"]["budget"] == 512
-    assert "its tokenizer reads 512 bytes, with tables of" in report.summary()
-    assert "its tokenizer reads 512 bytes" in path.with_name("report.md").read_text()
+    assert [file["text"]["budget"] for file in values["files"]] == [512, 512]
+    for path in paths.values():
+        assert f"{path.name}: its tokenizer reads 512 bytes, with tables of" in report.summary()
+        assert f"{path.name}: its tokenizer reads 512 bytes" in path.with_name("report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -117,9 +121,10 @@ def test_a_decoder_without_tables_is_told(tmp_path):
     assert read_artifact(report.paths[0]).manifest.detokenizer == {}
 
 
-def test_ids_alone(tmp_path):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_ids_alone(tmp_path, kind):
     checkpoint = CHECKPOINTS["gpt2"]()
-    report = export_checkpoint(checkpoint, tmp_path / "files", formats=("tflite",), recipe="fp32", inputs="ids")
+    report = export_checkpoint(checkpoint, tmp_path / "files", formats=(kind,), recipe="fp32", inputs="ids")
     manifest, engine = engine_of(report.paths[0])
     assert (manifest.text, engine.budgets) == ({}, ())
     assert manifest.detokenizer["kind"] == "bytes"
@@ -138,16 +143,18 @@ def test_wrong_options():
     assert writer_text(checkpoint, None, least).entry["budget"] == least
 
 
-def test_a_file_that_cuts_or_reads_otherwise_is_not_kept(exported):
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_that_cuts_or_reads_otherwise_is_not_kept(exported, kind):
+    path = exported[1][kind]
     checkpoint = CHECKPOINTS["gpt2"]()
     text = writer_text(checkpoint)
-    assert check_writer_text(exported[1], checkpoint, text).max_tokens == 47
+    assert check_writer_text(path, checkpoint, text).max_tokens == 47
     content = json.loads(checkpoint.tokenizer.to_json())
     content["model"]["merges"] = content["model"]["merges"][:-20]
     other = dataclasses.replace(checkpoint, tokenizer=Tokenizer.from_json(json.dumps(content)))
     with pytest.raises(ExportError, match="the tokenizer in the file has other tokens than the tokenizer for '"):
-        check_writer_text(exported[1], other, text)
+        check_writer_text(path, other, text)
     content["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
     other = dataclasses.replace(checkpoint, tokenizer=Tokenizer.from_json(json.dumps(content)))
     with pytest.raises(ExportError, match=r"the tables of the file read the tokens \[.*\] as .*, not "):
-        check_writer_text(exported[1], other, text)
+        check_writer_text(path, other, text)

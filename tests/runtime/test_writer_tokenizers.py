@@ -22,6 +22,7 @@ from kerastx.text.tokenizer import Tokenizer
 from kerastx_export.export import export_checkpoint
 
 PROMPTS = ["the cat", "", "The naïve 今天 😍 owner", " who\n"]
+FILES = [(name, kind) for name in CHECKPOINTS for kind in ("tflite", "onnx")]
 LONG = "The owner of the old café paid, they'll say; the cat sat! 今天天气很好。 😍 " * 40
 WAYS = {
     "greedy": {},
@@ -36,17 +37,20 @@ def path_of(tmp_path_factory):
     root = tmp_path_factory.mktemp("writers")
 
     @functools.cache
-    def path(name):
-        export_checkpoint(CHECKPOINTS[name](), root / name, formats=("tflite",), recipe="fp32", inputs="both")
-        return next((root / name).glob("*.tflite"))
+    def folder(name):
+        export_checkpoint(CHECKPOINTS[name](), root / name, recipe="fp32", inputs="both")
+        return root / name
+
+    def path(name, kind):
+        return next(folder(name).glob(f"*.{kind}"))
 
     return path
 
 
-@pytest.fixture(params=CHECKPOINTS)
+@pytest.fixture(params=FILES, ids="-".join)
 def both(request, monkeypatch, path_of):
     """The same file with and without the library."""
-    path = path_of(request.param)
+    path = path_of(*request.param)
     return kerastx.load(path), without_library(monkeypatch, path)
 
 
@@ -89,24 +93,25 @@ WORDS = st.sampled_from(["the ", "cat", "naïve ", "今天", "don't ", "'s", " 3
 
 @given(text=st.lists(WORDS | st.text(max_size=5), max_size=60).map("".join))
 @settings(max_examples=150, deadline=None)
-@pytest.mark.parametrize("name", CHECKPOINTS)
-def test_any_text_is_read_alike(opened_twice, name, text):
-    with_library, without = opened_twice(name)
+@pytest.mark.parametrize(("name", "kind"), FILES)
+def test_any_text_is_read_alike(opened_twice, name, kind, text):
+    with_library, without = opened_twice(name, kind)
     assert readings(without, text) == readings(with_library, text)
 
 
 @pytest.fixture(scope="module")
 def opened_twice(path_of):
     @functools.cache
-    def pair(name):
+    def pair(name, kind):
         with pytest.MonkeyPatch.context() as patch:
-            return kerastx.load(path_of(name)), without_library(patch, path_of(name))
+            return kerastx.load(path_of(name, kind)), without_library(patch, path_of(name, kind))
 
     return pair
 
 
-def test_a_prompt_that_does_not_fit_is_an_error_without_the_library_too(monkeypatch, path_of):
-    writer = without_library(monkeypatch, path_of("gpt2"))
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_a_prompt_that_does_not_fit_is_an_error_without_the_library_too(monkeypatch, path_of, kind):
+    writer = without_library(monkeypatch, path_of("gpt2", kind))
     with pytest.raises(ValueError, match=r"prompt 1 has \d{4} tokens, and the model has room for 48"):
         writer.generate(["the", LONG * 3])
 
@@ -120,32 +125,35 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
 @pytest.mark.parametrize(("name", "verb"), [("gpt2", "generate"), ("bart", "translate"), ("wordpiece", "generate")])
-def test_the_command_line_writes_with_nothing_installed(path_of, name, verb):
-    command = [sys.executable, "-c", COMMAND, verb, str(path_of(name)), PROMPTS[2], "--json", "--max-new-tokens", "9"]
+def test_the_command_line_writes_with_nothing_installed(path_of, name, verb, kind):
+    path = path_of(name, kind)
+    command = [sys.executable, "-c", COMMAND, verb, str(path), PROMPTS[2], "--json", "--max-new-tokens", "9"]
     for options in ((), ("--beams", "3")):
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        expected = kerastx.load(path_of(name)).generate(PROMPTS[2], max_new_tokens=9, num_beams=3 if options else 1)
+        expected = kerastx.load(path).generate(PROMPTS[2], max_new_tokens=9, num_beams=3 if options else 1)
         assert json.loads(done.stdout)["written"] == expected.text
 
 
-@pytest.mark.parametrize("name", ["t5", "llama"])
-def test_a_file_without_its_tokenizer_says_what_it_lacks(monkeypatch, tmp_path, name):
-    export_checkpoint(kerastx.load(str(GOLDEN / name)), tmp_path / "files", formats=("tflite",), recipe="fp32")
-    (path,) = (tmp_path / "files").glob("*.tflite")
+@pytest.mark.parametrize(("name", "kind"), [("t5", "tflite"), ("llama", "tflite"), ("llama", "onnx")])
+def test_a_file_without_its_tokenizer_says_what_it_lacks(monkeypatch, tmp_path, name, kind):
+    export_checkpoint(kerastx.load(str(GOLDEN / name)), tmp_path / "files", formats=(kind,), recipe="fp32")
+    (path,) = (tmp_path / "files").glob(f"*.{kind}")
     assert read_artifact(path).manifest.detokenizer["kind"] == "pieces"
-    message = "tokenizers is needed .* or export a .tflite with --input both, which needs none"
+    message = "tokenizers is needed .* or export with --input both: such a file needs none"
     with pytest.raises(MissingExtraError, match=message):
         without_library(monkeypatch, path)
 
 
-def test_targets_of_a_vocabulary_that_the_graph_does_not_read(monkeypatch, path_of):
-    writer = without_library(monkeypatch, path_of("two-vocabularies"))
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_targets_of_a_vocabulary_that_the_graph_does_not_read(monkeypatch, path_of, kind):
+    writer = without_library(monkeypatch, path_of("two-vocabularies", kind))
     with pytest.raises(MissingExtraError, match=r"pip install 'kerastx\[tokenizers\]'"):
         writer.tokenizer.encode_ids(["the cat"])
-    shared = without_library(monkeypatch, path_of("bart")).tokenizer.encode_ids(["the cat"])
-    expected = kerastx.load(path_of("bart")).tokenizer.encode_ids(["the cat"])
+    shared = without_library(monkeypatch, path_of("bart", kind)).tokenizer.encode_ids(["the cat"])
+    expected = kerastx.load(path_of("bart", kind)).tokenizer.encode_ids(["the cat"])
     assert shared[0].tolist() == expected[0].tolist()
 
 
@@ -159,7 +167,7 @@ WRONG = {
 
 @pytest.mark.parametrize("message", WRONG)
 def test_entries_that_do_not_belong_to_the_graph(monkeypatch, path_of, tmp_path, message):
-    artifact = read_artifact(path_of("gpt2"))
+    artifact = read_artifact(path_of("gpt2", "tflite"))
     graph = artifact.content[: artifact.content.index(b"PK\x03\x04")]
     values = {**vars(artifact.manifest), "sha256": ""}
     for name, changes in WRONG[message].items():

@@ -55,11 +55,14 @@ class StepGraph:
 
     Attributes:
         inputs, outputs: by name.
+        optional: the inputs that need not be given.
     """
 
     def __init__(self, content: bytes, *, threads: int = 1):
         self._session = _open(content, threads)
-        self.inputs = {tensor.name: _spec(tensor) for tensor in self._session.get_inputs()}
+        needed, optional = self._session.get_inputs(), self._session.get_overridable_initializers()
+        self.inputs = {tensor.name: _spec(tensor) for tensor in (*needed, *optional)}
+        self.optional = {tensor.name for tensor in optional}
         self.outputs = {tensor.name: _spec(tensor) for tensor in self._session.get_outputs()}
 
     def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:

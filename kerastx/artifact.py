@@ -48,13 +48,16 @@ class Manifest:
     """What an exported file says about itself.
 
     Attributes:
-        task: "classification", "multi_label", "regression", "embedding", "tagging" or "span".
+        task: "classification", "multi_label", "regression", "embedding", "tagging" or "span"; of files that write
+            "language_model" or "seq2seq".
         labels: one name for each of the C classes; none where the task has no classes.
         tokenizer: the text of tokenizer.json.
         source_tokenizer: likewise of the sources of a seq2seq model; "" where it has one for both.
         max_length: tokens that a text is cut to, or that a window of it has.
         recipe: how the weights are stored, e.g. "dynamic_wi8_afp32".
-        signature: {"inputs": [...], "outputs": [...]}, each {"name", "dtype", "shape"}; None = any size.
+        signature: {"inputs": [...], "outputs": [...]}, each {"name", "dtype", "shape"}; None = any size. Of a file that
+            writes those of its step, which answers each input of the cache as "new_NAME" too, and "sources": what is
+            encoded.
         versions: what made the file, package -> version.
         model: the encoder's config.
         description: one line for people.

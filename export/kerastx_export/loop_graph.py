@@ -18,7 +18,11 @@ Tensors = dict[str, tf.Tensor]
 
 
 def loop_specs(checkpoint: Checkpoint) -> dict[str, tf.TensorSpec]:
-    """Return the inputs of a whole text: those of the first step, and how many tokens each row may have."""
+    """Return the inputs of a whole text: those of the first step, and how many tokens each row may have.
+
+    Prompt and new tokens together must not be more than the model has room for. Positions count from 0, and -1 is
+    padding, on either side; of an encoder-decoder the tokens are those that a target begins with.
+    """
     rows = {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in ("token_ids", "positions")}
     rows["max_new_tokens"] = tf.TensorSpec([None], tf.int32, name="max_new_tokens")
     if checkpoint.task == "seq2seq":

@@ -82,7 +82,7 @@ class WriterReport:
         """Return the content of report.md."""
         rows = [
             "| file | runtime | MB | tokens compared | log-probabilities from Keras | cosine | same best token | "
-            "perplexity (Keras) | written as Keras | ms, prompt of 32 | ms, a token |",
+            "perplexity of these (Keras) | written as Keras | ms, prompt of 32 | ms, a token |",
             "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
             *(f"| {' | '.join(_cells(file))} |" for file in self.files),
         ]
@@ -96,7 +96,8 @@ class WriterReport:
                 f"# Exported {self.task} model",
                 f"{self.parameters:,} parameters. Recipe `{self.recipe.name}`: {self.recipe.note}.",
                 "\n".join(rows),
-                "Compared with Keras on texts of our own: a padded prompt at once, then one token at a time with the "
+                "Compared with Keras on odd texts of our own, which no model finds probable: a padded prompt at once, "
+                "then one token at a time with the "
                 "cache; and what both write with the most probable token at each step, up to the first that differs. "
                 f"Times are medians of CPU time, one thread, on {self.hardware}.",
                 *self._texts,
@@ -199,7 +200,7 @@ def _cells(file: WriterFile) -> list[str]:
         f"at most {parity.max_difference:.2g}",
         f"{parity.mean_cosine:.5f}",
         f"{parity.same_best:.1%}",
-        f"{parity.perplexity:.4g} ({parity.keras_perplexity:.4g})",
+        f"{parity.perplexity:,.1f} ({parity.keras_perplexity:,.1f})",
         f"{file.greedy.same_tokens} of {file.greedy.tokens}",
         f"{file.prompt_ms:.2f}",
         f"{file.token_ms:.2f}",
